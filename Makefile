@@ -1,0 +1,42 @@
+# Everything a developer types. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test clean
+
+help: ## list what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(INSTALLED) ## install the product and its tools, as tested, into .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed; name it as in: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+		|| { echo "On Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "Installing into $(VENV) (a minute or two)"
+	@$(PIP) install -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: setup ## run it all on this machine: sample files, S3, Postgres, the Dagster UI
+	@$(BIN)/ingest-assets demo
+
+check: setup ## lint, format, types, and whether the code location loads
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/dagster definitions validate -m ingest_assets.definitions --log-level warning
+	INGEST_DEFS=ingest_assets/demo/defs \
+		$(BIN)/dagster definitions validate -m ingest_assets.definitions --log-level warning
+
+test: setup ## all tests, against real services that they start and stop themselves
+	$(BIN)/python -m pytest --durations=15
+
+clean: ## remove what tools leave behind; your data (.ingest) and .venv stay
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*
+	find ingest_assets ingest_assets_tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

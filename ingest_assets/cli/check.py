@@ -1,0 +1,65 @@
+"""`ingest-assets check`: the declarations hold, or every problem is listed."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ingest_assets.cli.main import EXIT_CONFIGURATION, EXIT_OUT_OF_REACH
+from ingest_assets.declarations import read_declarations
+from ingest_assets.errors import ServiceError
+from ingest_assets.files.connections import load_connections
+from ingest_assets.files.store import SourceStore
+from ingest_assets.ingestion import Declaration
+from ingest_assets.settings import Settings
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--connect", is_flag=True, help="Also ask each source for one key.")
+def command(folder: Path | None, connect: bool) -> None:
+    """Validate every defs.yaml below FOLDER (by default INGEST_DEFS), without any service.
+
+    All problems are printed at once, each with its file, its field, and what would be right.
+    """
+    settings = Settings.from_env()
+    folder = folder or settings.defs
+    declarations, problems = read_declarations(folder)
+    _exit_with(problems, folder, EXIT_CONFIGURATION)
+    if connect:
+        _exit_with(_unreachable(folder, settings, declarations), folder, EXIT_OUT_OF_REACH)
+    for declaration in declarations:
+        ingestion = declaration.ingestion
+        click.echo(f"{ingestion.name}: {ingestion.source.uri} -> {ingestion.table.identifier}")
+    if not declarations:
+        click.echo(
+            f"No defs.yaml was found below {folder}. INGEST_DEFS, or the argument, should name the "
+            "folder that has <any folder>/defs.yaml.",
+            err=True,
+        )
+    hold = "declaration holds" if len(declarations) == 1 else "declarations hold"
+    click.echo(f"{len(declarations)} {hold} in {folder}")
+
+
+def _exit_with(problems: list[str], folder: Path, code: int) -> None:
+    if not problems:
+        return
+    for problem in problems:
+        click.echo(problem, err=True)
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    click.echo(f"{count} in {folder}", err=True)
+    sys.exit(code)
+
+
+def _unreachable(folder: Path, settings: Settings, declarations: list[Declaration]) -> list[str]:
+    """What the sources that do not answer say of it."""
+    connections = load_connections(folder)
+    problems = []
+    for declaration in declarations:
+        source = declaration.ingestion.source
+        store = SourceStore(source, connections[source.connection], settings.home / "spool")
+        try:
+            store.check()
+        except ServiceError as error:
+            problems.append(f"{declaration.path}: attributes.source: {error}")
+    return problems

@@ -1,0 +1,60 @@
+"""`ingest-assets`: the command line; each command is a module, loaded when it is used."""
+
+import importlib
+import sys
+
+import click
+
+from ingest_assets.errors import ConfigurationError, IngestError
+
+EXIT_OUT_OF_REACH = 1
+EXIT_CONFIGURATION = 2
+EXIT_FILES_NEED_ATTENTION = 3
+_COMMANDS = {
+    "check": "Validate the declarations, without any service.",
+    "config": "Show the resolved settings, without secrets.",
+    "demo": "Run everything on this machine, with files that keep arriving.",
+    "dev": "Run the Dagster UI and daemon on your own ingestions.",
+    "files": "Show where each file of an ingestion is, and why.",
+    "run": "Discover and ingest once, without a daemon.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"ingest_assets.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ingest_assets")
+def cli() -> None:
+    """Files that land in S3 become rows in Apache Iceberg tables, exactly once.
+
+    Exit codes: 0 all is well; 1 a service is out of reach; 2 bad configuration; 3 a file failed,
+    was dead-lettered, or waits for a decision.
+    """
+
+
+def main() -> None:
+    """The program: deliberate errors are their message and an exit code, never a traceback."""
+    try:
+        cli()
+    except IngestError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        is_configuration = isinstance(error, ConfigurationError)
+        sys.exit(EXIT_CONFIGURATION if is_configuration else EXIT_OUT_OF_REACH)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""`ingest-assets run`: one pass of one ingestion, without a daemon."""
+
+import json
+import logging
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine import steps
+from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.orchestration.instance import open_instance
+from ingest_assets.orchestration.one_pass import PassResult, ingest_once
+
+_SHOWN = 30
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the outcome.")
+def command(name: str, as_json: bool) -> None:
+    """Discover and ingest the files of the ingestion NAME until nothing is left to do now.
+
+    Exit code 0: all well; 3: a file failed, was dead-lettered, or waits for a decision.
+    """
+    logging.getLogger("ingest_assets").setLevel(logging.ERROR)
+    deployment = Deployment.from_env()
+    ingestion = deployment.ingestion(name)
+    deployment.ledger.ledger_id()  # says so now if Postgres is out of reach
+    with open_instance(deployment.settings) as instance, _progress(not as_json):
+        result = ingest_once(deployment, ingestion, instance)
+    if as_json:
+        outcome = {
+            "files": result.counts,
+            "rows": result.rows,
+            "seconds": round(result.seconds, 3),
+            "snapshot_id": result.snapshot_id,
+            "waiting": result.waiting,
+        }
+        click.echo(json.dumps(outcome))
+    else:
+        _print(name, result)
+    if not result.is_all_well:
+        sys.exit(3)
+
+
+class _progress:
+    """A bar on a terminal, a line every hundred files elsewhere, nothing when not wanted."""
+
+    def __init__(self, is_wanted: bool) -> None:
+        self._is_wanted = is_wanted
+        self._console = Console(stderr=True)
+        self._count = 0
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> None:
+        if not self._is_wanted:
+            return
+        steps.watch_files(self._judged)
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=self._console,
+            )
+            self._task = self._bar.add_task("reading", total=None)
+            self._bar.start()
+
+    def _judged(self, _outcome: FileOutcome) -> None:
+        self._count += 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._count)
+        elif self._count % 100 == 0:
+            click.echo(f"{self._count} files read", err=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _print(name: str, result: PassResult) -> None:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in result.counts.items())
+    click.echo(f"{name}: {counts or 'no new files'}; {result.rows} rows, {result.seconds:.1f} s")
+    bad = [file for file in result.files.values() if file.outcome != "SUCCESS"]
+    if bad:
+        table = Table("key", "outcome", "why")
+        for file in bad[:_SHOWN]:
+            table.add_row(Text(file.key), file.outcome, Text(file.error or ""))
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
+    if len(bad) > _SHOWN:
+        click.echo(f"and {len(bad) - _SHOWN} more: ingest-assets files {name}")
+    for status, count in result.waiting.items():
+        click.echo(f"{count} {status}: ingest-assets files {name} --status {status}")

@@ -1,0 +1,104 @@
+"""The folder of declarations: every `defs.yaml` below it, validated together."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ingest_assets.declared import UniqueKeyLoader
+from ingest_assets.errors import ConnectionsFileError, DeclarationError
+from ingest_assets.files.connections import load_connections
+from ingest_assets.ingestion import Declaration, Ingestion, problems_of
+
+COMPONENT_TYPE = "ingest_assets.components.S3ToIceberg"
+FILE_NAME = "defs.yaml"
+
+
+def load_declarations(folder: Path) -> list[Declaration]:
+    """Every declaration of the folder, in the order of their paths.
+
+    Raises:
+        DeclarationError: with every problem of every file, not only the first.
+    """
+    declarations, problems = read_declarations(folder)
+    if problems:
+        raise DeclarationError(problems)
+    return declarations
+
+
+def read_declarations(folder: Path) -> tuple[list[Declaration], list[str]]:
+    """The declarations that hold, and the problems of the others and of all together."""
+    if not folder.is_dir():
+        return [], [f"{folder}: is not a folder; INGEST_DEFS should name the one of your defs.yaml"]
+    declarations: list[Declaration] = []
+    problems: list[str] = []
+    for path in sorted(folder.glob(f"**/{FILE_NAME}")):
+        shown = str(path.relative_to(folder))
+        for attributes in _attributes(path, shown, problems):
+            ingestion, found = problems_of(shown, attributes)
+            problems += found
+            if ingestion is not None:
+                declarations.append(Declaration(shown, ingestion))
+    problems += _clashes(declarations, "name", lambda ingestion: ingestion.name)
+    problems += _clashes(
+        declarations, "table.identifier", lambda ingestion: ingestion.table.identifier
+    )
+    problems += _connection_problems(folder, declarations)
+    return declarations, problems
+
+
+def _attributes(path: Path, shown: str, problems: list[str]) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        documents = list(yaml.load_all(text, Loader=UniqueKeyLoader))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problems.append(f"{shown}: is not YAML: {' '.join(str(error).split())}")
+        return []
+    if not any(document is not None for document in documents):
+        problems.append(
+            f"{shown}: is empty; it should have `type: {COMPONENT_TYPE}` and `attributes:`"
+        )
+        return []
+    found = []
+    for document in documents:
+        if not isinstance(document, dict):
+            problems.append(f"{shown}: should have `type: {COMPONENT_TYPE}` and `attributes:`")
+        elif document.get("type") != COMPONENT_TYPE:
+            problems.append(
+                f"{shown}: type: is {document.get('type')!r} and should be {COMPONENT_TYPE}"
+            )
+        elif unknown := sorted(set(document) - {"type", "attributes"}):
+            problems.append(f"{shown}: {unknown[0]}: is not known here; put it under attributes")
+        elif not isinstance(document.get("attributes"), dict):
+            problems.append(f"{shown}: attributes: is missing")
+        else:
+            found.append(document["attributes"])
+    return found
+
+
+def _clashes(
+    declarations: list[Declaration], field: str, value_of: Callable[[Ingestion], str]
+) -> list[str]:
+    users: dict[str, list[str]] = defaultdict(list)
+    for declaration in declarations:
+        users[value_of(declaration.ingestion)].append(declaration.path)
+    return [
+        f"{path}: attributes.{field}: {value!r} is declared by {paths[0]} already"
+        for value, paths in users.items()
+        for path in paths[1:]
+    ]
+
+
+def _connection_problems(folder: Path, declarations: list[Declaration]) -> list[str]:
+    try:
+        known = load_connections(folder)
+    except ConnectionsFileError as error:
+        return str(error).splitlines()
+    return [
+        f"{declaration.path}: attributes.source.connection: {name!r} is not in connections.yaml, "
+        f"which has {', '.join(sorted(known))}"
+        for declaration in declarations
+        if (name := declaration.ingestion.source.connection) not in known
+    ]

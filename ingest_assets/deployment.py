@@ -1,0 +1,87 @@
+"""One deployment: the settings, and the ledger, catalog and connections that they name."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from ingest_assets.declarations import load_declarations
+from ingest_assets.errors import ConnectionsFileError, UnknownIngestionError
+from ingest_assets.files.connections import Connection, load_connections
+from ingest_assets.files.store import SourceStore
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger.ledger import Ledger
+from ingest_assets.settings import Settings, postgres_url
+from ingest_assets.tables.catalog import Catalog, load_catalog
+from ingest_assets.tables.owner import Owner
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Everything that work needs and that is not in a declaration; services are reached lazily."""
+
+    settings: Settings
+
+    @classmethod
+    def from_env(cls) -> "Deployment":
+        """The deployment that the environment names; one object a process and environment."""
+        return _deployment(Settings.from_env())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, migrated."""
+        ledger = Ledger(postgres_url(self.settings))
+        ledger.migrate()
+        return ledger
+
+    @cached_property
+    def ledger_id(self) -> str:
+        """What the tables of this deployment carry as their owner's mark."""
+        return self.ledger.ledger_id()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The Iceberg catalog."""
+        return load_catalog(self.settings)
+
+    @cached_property
+    def connections(self) -> dict[str, Connection]:
+        """The named connections of the declarations' folder."""
+        return load_connections(self.settings.defs)
+
+    def store(self, ingestion: Ingestion) -> SourceStore:
+        """The store of the ingestion's files.
+
+        Raises:
+            ConnectionsFileError: the declaration names a connection that there is not.
+        """
+        name = ingestion.source.connection
+        if name not in self.connections:
+            raise ConnectionsFileError(
+                f"{ingestion.name} uses the connection {name!r}, which connections.yaml lacks; "
+                f"it has {', '.join(sorted(self.connections))}."
+            )
+        connection = self.connections[name]
+        return SourceStore(ingestion.source, connection, self.settings.home / "spool")
+
+    def owner(self, ingestion: Ingestion) -> Owner:
+        """Who the ingestion's table belongs to."""
+        return Owner(ingestion.name, self.ledger_id)
+
+    def ingestion(self, name: str) -> Ingestion:
+        """The declared ingestion of that name.
+
+        Raises:
+            UnknownIngestionError: there is none; says which there are.
+            DeclarationError: the declarations do not hold.
+        """
+        found = {d.ingestion.name: d.ingestion for d in load_declarations(self.settings.defs)}
+        if name not in found:
+            known = ", ".join(sorted(found)) or "none at all"
+            raise UnknownIngestionError(
+                f"No ingestion is called {name!r} in {self.settings.defs}; declared are: {known}."
+            )
+        return found[name]
+
+
+@lru_cache(maxsize=4)
+def _deployment(settings: Settings) -> Deployment:
+    return Deployment(settings)

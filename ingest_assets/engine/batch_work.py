@@ -1,0 +1,236 @@
+"""One batch from its claim to its end; every failure leaves a state to go on from."""
+
+import contextlib
+import logging
+import traceback
+from dataclasses import dataclass
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.lease import KeptLease
+from ingest_assets.engine.schema_state import SchemaState, open_state
+from ingest_assets.engine.staging import StagedBatch, stage
+from ingest_assets.engine.steps import Step, reached
+from ingest_assets.errors import (
+    CatalogError,
+    CommitConflictError,
+    CommitUnknownError,
+    ConfigurationError,
+    LeaseLostError,
+    LedgerError,
+    TableChangedError,
+)
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import batches, leases, outcomes, schema_versions
+from ingest_assets.ledger.batches import ClaimedBatch
+from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.table_terms import PartitionTerm, SortTerm
+from ingest_assets.tables.commit import Committed, Steps, commit
+from ingest_assets.tables.layout import TableLayout
+from ingest_assets.tables.target import Target, open_target
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Begun:
+    """Which commits were begun; what comes of one is uncertain until it has returned or raised."""
+
+    rejected: bool = False
+    main: bool = False
+
+
+@dataclass(frozen=True)
+class BatchWork:
+    """A claimed batch and the lease that is renewed while the work goes on.
+
+    `may_create` lets a table that was dropped be made again: a person asked for these files.
+    """
+
+    deployment: Deployment
+    ingestion: Ingestion
+    claimed: ClaimedBatch
+    lease: KeptLease
+    may_create: bool
+
+    def stage(self) -> StagedBatch:
+        """Every file is read and judged, the good rows are in data files that nobody sees yet.
+
+        Raises:
+            Whatever fails the batch as a whole, after its files were given back or FAILED.
+        """
+        try:
+            staged = stage(self.deployment, self.ingestion, self.claimed, self._open_state())
+        except BaseException as error:
+            self._give_up(error, None, _Begun())
+            raise
+        reached(Step.STAGED, self.claimed.batch_id)
+        return staged
+
+    def land(self, staged: StagedBatch) -> Committed:
+        """The batch is committed and its files have their outcomes.
+
+        The order is the contract: outcomes recorded, rejected rows, the main table, the ledger.
+
+        Raises:
+            LeaseLostError, CommitConflictError, CatalogError: nothing is in the main table.
+            CommitUnknownError: the batch stays PREPARED, and recovery decides.
+            LedgerError: recovery decides.
+        """
+        begun = _Begun()
+        try:
+            committed = self._land(staged, begun)
+        except BaseException as error:
+            self._give_up(error, staged, begun)
+            raise
+        self.lease.stop()
+        return committed
+
+    def _land(self, staged: StagedBatch, begun: _Begun) -> Committed:
+        batch_id = self.claimed.batch_id
+        with self.deployment.ledger.transaction() as connection:
+            outcomes.record(connection, batch_id, staged.outcomes, staged.changes)
+        reached(Step.RECORDED, batch_id)
+        if staged.rejected is not None:
+            begun.rejected = True
+            commit(staged.rejected, self.lease.is_held)
+            reached(Step.REJECTED_COMMITTED, batch_id)
+        committed = Committed(None)
+        if staged.main is not None:
+
+            def lease_checked() -> None:
+                begun.main = True
+                reached(Step.LEASE_CHECKED, batch_id)
+
+            steps = Steps(lambda: reached(Step.TABLE_LOADED, batch_id), lease_checked)
+            committed = commit(staged.main, self.lease.is_held, steps)
+            reached(Step.COMMITTED, batch_id)
+        if not self._finish(committed.snapshot_id):
+            logger.info("Batch %s was taken over by recovery, which decides", batch_id)
+        reached(Step.MARKED, batch_id)
+        return committed
+
+    def _finish(self, snapshot_id: int | None) -> bool:
+        retries = self.ingestion.retries
+        with self.deployment.ledger.transaction() as connection:
+            return outcomes.finish(
+                connection,
+                self.claimed.batch_id,
+                self.claimed.token,
+                snapshot_id=snapshot_id,
+                max_attempts=retries.attempts,
+                backoff=retries.waits,
+            )
+
+    def _open_state(self) -> SchemaState:
+        with self.deployment.ledger.transaction() as connection:
+            is_known = schema_versions.active(connection, self.ingestion.name) is not None
+        target = open_table(
+            self.deployment, self.ingestion, must_exist=is_known and not self.may_create
+        )
+        return open_state(
+            self.deployment.ledger, self.ingestion.name, target, self.claimed.files[0].file_id
+        )
+
+    def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
+        """The files of a batch that failed as a whole are where the next pass finds them."""
+        self.lease.stop()
+        logger.warning("Batch %s failed as a whole: %s", self.claimed.batch_id, error)
+        is_in_no_table = False
+        with contextlib.suppress(LedgerError):  # then the lease runs out, and recovery does it
+            is_in_no_table = self._settle(error, begun)
+        # Data files that a snapshot may name are never deleted; at worst they are orphans.
+        if staged is not None and is_in_no_table:
+            with contextlib.suppress(CatalogError):
+                staged.discard(and_rejected=not begun.rejected)
+
+    def _settle(self, error: BaseException, begun: _Begun) -> bool:
+        """The ledger knows how the batch ended; True when nothing is in the main table for certain.
+
+        Raises:
+            LedgerError: the batch stays PREPARED.
+        """
+        match error:
+            case LeaseLostError():
+                return False
+            case CommitUnknownError() | LedgerError():
+                self._expire(error)
+                return False
+            case TableChangedError() | ConfigurationError():
+                self._release(str(error))
+            case CatalogError() | CommitConflictError():
+                self._fail_all(error)
+            case _ if begun.main:  # an interrupt or a fault in or after the commit
+                self._expire(error)
+                return False
+            case Exception():
+                self._fail_all(error)
+            case _:  # interrupted: the run was cancelled
+                self._release(f"interrupted: {type(error).__name__}")
+        return True
+
+    def _release(self, note: str) -> None:
+        with self.deployment.ledger.transaction() as connection:
+            outcomes.release(
+                connection, self.claimed.batch_id, self.claimed.token, note=note, crashed=False
+            )
+
+    def _expire(self, error: BaseException) -> None:
+        note = str(error) or type(error).__name__
+        with self.deployment.ledger.transaction() as connection:
+            leases.expire(connection, self.claimed.batch_id, self.claimed.token, note)
+
+    def _fail_all(self, error: Exception) -> None:
+        failures = [
+            FileOutcome(
+                file.file_id,
+                "FAILED",
+                error_type=type(error).__name__,
+                error=str(error) or type(error).__name__,
+                traceback="".join(traceback.format_exception(error)),
+                bytes=file.source.size_bytes,
+            )
+            for file in self.claimed.files
+        ]
+        with self.deployment.ledger.transaction() as connection:
+            outcomes.record(connection, self.claimed.batch_id, failures, [])
+        self._finish(None)
+
+
+def claim(
+    deployment: Deployment,
+    ingestion: Ingestion,
+    batch_id: str,
+    *,
+    run_id: str | None,
+    may_create: bool = False,
+) -> BatchWork | None:
+    """The PLANNED batch is this process's to work on, and its lease is kept from now on.
+
+    None when it is not PLANNED any more: it was freed, or another worker has it.
+    """
+    holder = leases.Holder.this_process()
+    with deployment.ledger.transaction() as connection:
+        claimed = batches.claim(connection, batch_id, holder, run_id)
+    if claimed is None:
+        return None
+    lease = KeptLease(deployment.ledger, claimed)
+    lease.start()
+    reached(Step.CLAIMED, batch_id)
+    return BatchWork(deployment, ingestion, claimed, lease, may_create)
+
+
+def open_table(deployment: Deployment, ingestion: Ingestion, *, must_exist: bool) -> Target:
+    """The ingestion's table, if it may write to it; raises as `tables.target.open_target`."""
+    table = ingestion.table
+    layout = TableLayout(
+        tuple(PartitionTerm.parse(term) for term in table.partition_by),
+        tuple(SortTerm.parse(term) for term in table.sort_by),
+        tuple(sorted(table.properties.items())),
+    )
+    return open_target(
+        deployment.catalog,
+        table.identifier,
+        layout,
+        deployment.owner(ingestion),
+        must_exist=must_exist,
+    )

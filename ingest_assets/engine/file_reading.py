@@ -1,0 +1,224 @@
+"""One file read for one table: the fast path, else the careful one with a verdict on its schema."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ingest_assets.engine.gathered import Gathered
+from ingest_assets.engine.schema_state import SchemaState
+from ingest_assets.errors import (
+    FileTooLargeError,
+    RejectedRatioError,
+    SchemaParkedError,
+    WorkerDiedError,
+)
+from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.reader import Chunk, Reader, Stumbled
+from ingest_assets.files.store import SourceStore
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger.batches import ClaimedFile
+from ingest_assets.schema.column import Columns
+from ingest_assets.schema.policy import Decision, SchemaRules, decide
+from ingest_assets.tables.data_files import DataFileWriter
+from ingest_assets.tables.lineage import rescued_count
+from ingest_assets.tables.rejected import first_reason, rejected_rows
+
+SMALL_BYTES = 4 * 1024**2
+"""Files up to this size, as stored, are read ahead of their turn,"""
+SMALL_ARROW_BYTES = 8 * 1024**2
+"""unless they come to more than this once they are unpacked."""
+CRASHES_AT_MOST = 4
+"""A file whose worker died so often, at last in a batch of its own, is not tried again."""
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Prefetched:
+    """The bytes of a file, and its rows when the fast path has read them all already."""
+
+    content: Content
+    chunks: list[Chunk] | None
+    seconds: float
+
+
+def read_whole(
+    store: SourceStore,
+    reader: Reader,
+    ingestion: Ingestion,
+    file: ClaimedFile,
+    columns: Columns | None,
+) -> Prefetched:
+    """The file's bytes, and for a small file of a known schema its rows.
+
+    Raises:
+        FileTooLargeError: not fetched at all.
+        WorkerDiedError: not fetched at all.
+        ObjectStoreError: the store cannot be reached, or the object is another by now.
+    """
+    started = time.monotonic()
+    if file.source.size_bytes > ingestion.source.max_file_bytes:
+        raise FileTooLargeError(
+            f"{file.source.uri} has {file.source.size_bytes} bytes, more than "
+            f"source.max_file_bytes allows ({ingestion.source.max_file_bytes}). It was not read. "
+            "Split it, or raise the limit and materialize its partition."
+        )
+    if file.crashes >= CRASHES_AT_MOST:
+        raise WorkerDiedError(
+            f"The worker died {file.crashes} times while it read {file.source.uri}, in the end "
+            "with this file alone. Look for a lack of memory in the logs of its runs; materialize "
+            "the partition to try again."
+        )
+    content = store.fetch(file.source)
+    chunks = None
+    if columns is not None and file.source.size_bytes <= SMALL_BYTES:
+        chunks = _small(reader.read_fast(content, columns))
+    return Prefetched(content, chunks, time.monotonic() - started)
+
+
+def _small(chunks: Iterator[Chunk]) -> list[Chunk] | None:
+    """The chunks; None when the fast path stumbles, or when there is more than to be read ahead."""
+    found: list[Chunk] = []
+    arrow_bytes = 0
+    try:
+        for chunk in chunks:
+            found.append(chunk)
+            arrow_bytes += chunk.rows.nbytes
+            if arrow_bytes > SMALL_ARROW_BYTES:
+                return None
+    except Stumbled:
+        return None
+    return found
+
+
+class FileReading:
+    """The rows and rejected rows of one file, gathered, and what its schema asks for."""
+
+    def __init__(
+        self,
+        ingestion: Ingestion,
+        reader: Reader,
+        state: SchemaState,
+        file: ClaimedFile,
+        *,
+        own_rows: Callable[[], DataFileWriter],
+        own_rejected: Callable[[], DataFileWriter],
+        with_lineage: Callable[[pa.Table], pa.Table],
+    ) -> None:
+        self._ingestion = ingestion
+        self._reader = reader
+        self._state = state
+        self._file = file
+        self._own_rows = own_rows
+        self._with_lineage = with_lineage
+        self._own_rejected = own_rejected
+        self._decision: Decision | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.rows = Gathered(self._own_writer)
+        self.rejected = Gathered(self._own_rejected)
+        self.rescued = 0
+        self.detail: dict[str, Any] = {}
+
+    def read(self, prefetched: Prefetched) -> None:
+        """Every row of the file is gathered or rejected.
+
+        Raises:
+            SchemaParkedError: the file's schema is a breaking change.
+            RejectedRatioError: too many rows are rejected.
+            FileContentError: the bytes cannot be read as declared.
+        """
+        if prefetched.chunks is not None:
+            self._gather(prefetched.chunks, "fast")
+        elif not self._read_fast(prefetched.content):
+            self._read_carefully(prefetched.content)
+        self._check_ratio()
+
+    def _read_fast(self, content: Content) -> bool:
+        columns = self._state.columns
+        if columns is None:
+            return False
+        try:
+            self._gather(self._reader.read_fast(content, columns), "fast")
+        except Stumbled:
+            self.drop()
+            self._begin()
+            return False
+        return True
+
+    def _read_carefully(self, content: Content) -> None:
+        observed = self._reader.observe(content, self._state.columns)
+        decision = decide(self._state.columns, observed, _rules(self._ingestion))
+        if decision.is_parked:
+            index = self._state.park(observed.columns, decision.difference, self._file.file_id)
+            raise SchemaParkedError(
+                f"{self._file.source.uri} waits for a decision on its schema; its rows are not in "
+                f"the table: {'; '.join(decision.difference.explanation().splitlines())}. If the "
+                "file is wrong, upload it mended under the same key.",
+                change_index=index,
+                detail={"differences": decision.difference.to_json()},
+            )
+        self._decision = decision
+        self.detail["detected"] = dict(observed.detected)
+        chunks = self._reader.read_careful(content, decision.target, ignored=decision.ignored)
+        self._gather(chunks, "careful")
+
+    def _gather(self, chunks: Any, path: str) -> None:
+        self.detail["path"] = path
+        for chunk in chunks:
+            self.rescued += rescued_count(chunk.rows)
+            self.rows.add(self._with_lineage(chunk.rows))
+            if chunk.rejected.num_rows:
+                self._sample(chunk.rejected)
+                self.rejected.add(self._with_lineage(rejected_rows(chunk.rejected)))
+
+    def _sample(self, rejected: pa.Table) -> None:
+        samples = self.detail.setdefault("rejected_samples", [])
+        for index in range(min(_SAMPLES - len(samples), rejected.num_rows)):
+            samples.append(first_reason(rejected.slice(index)))
+
+    def _check_ratio(self) -> None:
+        rejected = self.rejected.row_count
+        total = rejected + self.rows.row_count
+        if rejected and rejected / total > self._ingestion.max_rejected_ratio:
+            raise RejectedRatioError(
+                f"{rejected} of the {total} rows of {self._file.source.uri} cannot be read, more "
+                f"than max_rejected_ratio {self._ingestion.max_rejected_ratio} allows; nothing of "
+                f"the file was written. The first, {self.detail['rejected_samples'][0]}. Mend the "
+                "file and upload it again under the same key, or raise the ratio."
+            )
+
+    @property
+    def brings_change(self) -> bool:
+        """The file changes the table's schema: it is the first, or it adds to it."""
+        decision = self._decision
+        if decision is None or decision.target == self._state.columns:
+            return False
+        return self._state.columns is not None or self.rows.row_count > 0
+
+    def evolve(self) -> None:
+        """Staged: the table holds what the file brings."""
+        if self.brings_change and self._decision is not None:
+            self._state.bring(self._decision.target, self._decision.difference, self._file.file_id)
+
+    def _own_writer(self) -> DataFileWriter:
+        self.evolve()
+        return self._own_rows()
+
+    def drop(self) -> None:
+        """Nothing of the file is left behind."""
+        self.rows.drop()
+        self.rejected.drop()
+
+
+def _rules(ingestion: Ingestion) -> SchemaRules:
+    rules = ingestion.schema_rules
+    return SchemaRules(
+        on_new_column=rules.on_new_column,
+        on_missing_column=rules.on_missing_column,
+        on_type_change=rules.on_type_change,
+        optional_columns=frozenset(rules.optional_columns),
+    )

@@ -1,0 +1,87 @@
+"""Recovery: batches whose worker is gone are finished or given back, whichever the table says.
+
+Runs at the start of every tick and run. The table is asked, never the ledger: the batch's id among
+the ancestors of `main` means committed; if it is not there, a fence is committed, so that a worker
+that only sleeps can never commit afterwards, and the table is asked once more.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import leases, outcomes, rollbacks
+from ingest_assets.ledger.leases import Holder
+from ingest_assets.tables.commit import fence
+from ingest_assets.tables.main_branch import batches_of
+from ingest_assets.tables.rejected import SUFFIX, make_rejected
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Ids of the batches that were finished, and of those whose files are free again."""
+
+    finished: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+    rolled_back: tuple[str, ...] = ()
+
+
+def recover(deployment: Deployment, ingestion: Ingestion) -> Recovered:
+    """No batch of the ingestion is held by a worker that is gone.
+
+    Raises:
+        CatalogError, CommitUnknownError, CommitConflictError, LedgerError: recovery itself did not
+            come through; the batches are taken over again when this process's lease on them ends.
+    """
+    holder = Holder.this_process()
+    known = batches_of(deployment.catalog, ingestion.table.identifier)
+    with deployment.ledger.transaction() as connection:
+        strays = leases.take_up_strays(connection, ingestion.name, known.in_main, holder)
+        lapsed = leases.take_over_lapsed(connection, ingestion.name, holder)
+    finished, released = [], []
+    for batch_id in (*strays, *lapsed):
+        if _resolve(deployment, ingestion, batch_id, holder.token):
+            finished.append(batch_id)
+        else:
+            released.append(batch_id)
+    rolled_back: tuple[str, ...] = ()
+    if known.abandoned:
+        with deployment.ledger.transaction() as connection:
+            rolled_back = rollbacks.requeue(connection, ingestion.name, known.abandoned)
+    return Recovered(tuple(finished), tuple(released), rolled_back)
+
+
+def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token: str) -> bool:
+    """True when the batch was in the table and is finished, False when it was released."""
+    identifier = ingestion.table.identifier
+    snapshot_id = fence(deployment.catalog, identifier, batch_id)
+    if snapshot_id is None:
+        _fence_rejected(deployment, ingestion, batch_id)
+        logger.info("Batch %s is not in %s: its files are free again", batch_id, identifier)
+        with deployment.ledger.transaction() as connection:
+            outcomes.release(connection, batch_id, token, note="its worker was gone", crashed=True)
+        return False
+    logger.info("Batch %s is in %s: its files are SUCCESS", batch_id, identifier)
+    retries = ingestion.retries
+    with deployment.ledger.transaction() as connection:
+        outcomes.finish(
+            connection,
+            batch_id,
+            token,
+            snapshot_id=snapshot_id,
+            max_attempts=retries.attempts,
+            backoff=retries.waits,
+        )
+    return True
+
+
+def _fence_rejected(deployment: Deployment, ingestion: Ingestion, batch_id: str) -> None:
+    """A worker that sleeps before its commit of rejected rows cannot make it any more."""
+    identifier = ingestion.table.identifier
+    with deployment.ledger.transaction() as connection:
+        may_make = outcomes.has_rejected_rows(connection, batch_id)
+    if may_make:
+        make_rejected(deployment.catalog, identifier, deployment.owner(ingestion))
+    fence(deployment.catalog, identifier + SUFFIX, batch_id)

@@ -1,0 +1,107 @@
+"""The schema of a table in the course of one batch: what it is, and the versions that come."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest_assets.engine.active_columns import effective_columns
+from ingest_assets.errors import SchemaParkedError
+from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger.ledger import Ledger
+from ingest_assets.ledger.schema_versions import SchemaChange
+from ingest_assets.schema.column import Columns
+from ingest_assets.schema.difference import Difference, difference
+from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
+from ingest_assets.tables.target import Target
+
+
+@dataclass
+class SchemaState:
+    """What the next file of the batch is compared with.
+
+    `version` is the ledger's number for `columns`; when a change of this batch brought them,
+    `change_index` points to it and the number comes with the batch's end.
+    """
+
+    target: Target
+    columns: Columns | None
+    version: int | None
+    changes: list[SchemaChange] = field(default_factory=list)
+    change_index: int | None = None
+    _holds_lineage: bool = False
+
+    def bring(self, columns: Columns, found: Difference, file_id: int) -> None:
+        """Staged: the table holds `columns`, and the next version says so.
+
+        Raises:
+            TableLayoutError, UnsupportedTypeError, CatalogError: as `Target.evolve`.
+        """
+        self.target.evolve(columns)
+        self.columns = columns
+        self.change_index = self._add("ACTIVE", columns, found, file_id)
+
+    def park(self, columns: Columns, found: Difference, file_id: int) -> int:
+        """The index of the PENDING version of this shape; one for all files that have it."""
+        wanted = fingerprint(columns)
+        for index, change in enumerate(self.changes):
+            if (change.status, change.fingerprint) == ("PENDING", wanted):
+                return index
+        return self._add("PENDING", columns, found, file_id)
+
+    def _add(self, status: Any, columns: Columns, found: Difference, file_id: int) -> int:
+        self.changes.append(
+            SchemaChange(
+                status=status,
+                verdict=found.verdict.value,
+                compatibility=found.compatibility,
+                fields=columns_to_json(columns),
+                fingerprint=fingerprint(columns),
+                diff=found.to_json(),
+                file_id=file_id,
+            )
+        )
+        return len(self.changes) - 1
+
+    @contextmanager
+    def undone_if_it_fails(self) -> Iterator[None]:
+        """A file that fails leaves no trace in the table's schema, nor in its versions."""
+        mark = self.target.mark()
+        before = (self.columns, self.change_index, len(self.changes), self._holds_lineage)
+        try:
+            yield
+        except SchemaParkedError:  # its change is the PENDING version
+            raise
+        except BaseException:
+            self.target.restore(mark)
+            self.columns, self.change_index, count, self._holds_lineage = before
+            del self.changes[count:]
+            raise
+
+    def hold_lineage(self) -> None:
+        """Staged: the table has the lineage columns, also one that was adopted without them."""
+        if not self._holds_lineage:
+            self.target.evolve(self.columns or ())
+            self._holds_lineage = True
+
+
+def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> SchemaState:
+    """The state at the beginning of a batch: the ledger's active version and the table as it is.
+
+    Where the table says otherwise (it is adopted, or another engine changed it), a first change
+    makes that a version.
+    """
+    with ledger.transaction() as connection:
+        version = schema_versions.active(connection, ingestion)
+    active = None if version is None else columns_from_json(version.fields)
+    columns = effective_columns(active, target.columns)
+    state = SchemaState(target, columns, version.version if version else None)
+    is_known = (
+        version is not None
+        and columns is not None
+        and (fingerprint(columns) == version.fingerprint)
+    )
+    if columns is not None and not is_known:
+        found = difference(active, columns)
+        state.change_index = state._add("ACTIVE", columns, found, file_id)
+    return state

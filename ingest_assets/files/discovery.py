@@ -1,0 +1,53 @@
+"""Which of the listed objects belong to the ingestion, page by page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ingest_assets.files.pattern import matcher
+from ingest_assets.files.source_file import SourceFile
+from ingest_assets.files.store import SourceStore
+from ingest_assets.source_declaration import Source
+
+
+@dataclass(frozen=True)
+class ListedPage:
+    """Listed files that match the pattern, and the keys of those that are not wanted.
+
+    `last_key` is the last that was listed, whether it matches or not.
+    """
+
+    files: list[SourceFile]
+    skipped_keys: frozenset[str]
+    last_key: str
+
+
+def wanted_pages(
+    source: Source,
+    store: SourceStore,
+    *,
+    first_since: datetime | None,
+    after: str | None = None,
+) -> Iterator[ListedPage]:
+    """Every file of the source that matches the pattern, or those listed after the key `after`.
+
+    The whole prefix is listed each time and compared by etag, so a file is found whatever its name
+    or time: one that was uploaded for hours, one copied with an old timestamp, one replaced under
+    its old key. Skipped are files older than `start.modified_after`; and, when
+    `start.include_existing` is off, those that the first listing finds and that are not younger, to
+    the second, than its beginning `first_since` (None: it was another one).
+    """
+    matches = matcher(source.pattern)
+    existing_until = None
+    if first_since is not None and not source.start.include_existing:
+        existing_until = first_since.replace(microsecond=0)
+    oldest = source.start.modified_after
+    for page in store.pages(after):
+        files = [file for file in page if matches(file.key)]
+        skipped = frozenset(
+            file.key
+            for file in files
+            if (existing_until is not None and file.modified_at <= existing_until)
+            or (oldest is not None and file.modified_at < oldest)
+        )
+        yield ListedPage(files, skipped, page[-1].key)

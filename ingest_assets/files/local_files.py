@@ -1,0 +1,104 @@
+"""Files of a folder on this machine, told of as an object store would.
+
+The standard library does it, because obstore's listing fails as a whole on one name with a control
+character, and is silent about a folder that does not exist.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ingest_assets.errors import ObjectStoreError, SourceChangedError
+from ingest_assets.files.source_file import SourceFile
+
+
+class LocalFiles:
+    """The regular files below `folder`; links are followed, each folder is entered once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def check(self) -> None:
+        """The folder can be listed.
+
+        Raises:
+            ObjectStoreError: it does not exist, or this account may not read it.
+        """
+        with _explained(self._folder), os.scandir(self._folder) as entries:
+            next(entries, None)
+
+    def files(self) -> list[SourceFile]:
+        """Every file, in key order (UTF-8 bytes).
+
+        Raises:
+            ObjectStoreError: as `check`, for the folder and all below it.
+        """
+        found = list(self._below(self._folder, set()))
+        return sorted(found, key=lambda file: os.fsencode(file.key))
+
+    def _below(self, folder: Path, entered: set[tuple[int, int]]) -> Iterator[SourceFile]:
+        with _explained(folder):
+            place = folder.stat()
+            paths = list(folder.iterdir())
+        if (place.st_dev, place.st_ino) in entered:
+            return
+        entered.add((place.st_dev, place.st_ino))
+        for path in paths:
+            status = _status(path)
+            if status is None:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                yield from self._below(path, entered)
+            elif stat.S_ISREG(status.st_mode):
+                yield self._file(path, status)
+
+    def _file(self, path: Path, status: os.stat_result) -> SourceFile:
+        key = path.relative_to(self._folder).as_posix()
+        moment = datetime.fromtimestamp(status.st_mtime, UTC)
+        return SourceFile(key, f"file://{path}", status.st_size, _etag(status), moment)
+
+    def read(self, file: SourceFile, start: int, end: int) -> bytes:
+        """The bytes of the file at its etag from `start` to `end`.
+
+        Raises:
+            SourceChangedError: the file is another one by now, or was written to meanwhile.
+            FileNotFoundError: it is gone.
+        """
+        with (self._folder / file.key).open("rb") as opened:
+            opened.seek(start)
+            data = opened.read(end - start)
+            if _etag(os.fstat(opened.fileno())) != file.etag:
+                raise SourceChangedError(
+                    f"{file.uri} was replaced by other content since it was listed; nothing of it "
+                    "was used. The next listing finds what is there now."
+                )
+        return data
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None for what is gone by now, and for a link that leads nowhere."""
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return None
+        raise
+
+
+def _etag(status: os.stat_result) -> str:
+    return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ObjectStoreError(
+            f"The folder {folder} cannot be listed ({error.strerror}). Check source.uri, and that "
+            "this process may read the folder."
+        ) from error

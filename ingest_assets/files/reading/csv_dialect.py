@@ -1,0 +1,155 @@
+"""How a CSV file is written: delimiter, quote, header. Detected unless declared.
+
+The delimiter is the one of `,` tab `;` `|` in the first line that cuts most records of the
+beginning into as many fields as that line has, so one ragged row decides nothing. The first record
+is a header unless one of its fields is a number, date, timestamp or boolean; one that names a
+column of the table always is, and none is where the table's columns are numbered.
+"""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ingest_assets.errors import UnterminatedQuoteError, WrongFormatError
+from ingest_assets.files.reading.compression import HEAD_BYTES
+from ingest_assets.files.reading.csv_records import Splitter
+from ingest_assets.schema.infer_text import kind_of_text
+from ingest_assets.schema.names import column_name, column_names
+
+DELIMITERS = (",", "\t", ";", "|")
+_OPTIONS = ("delimiter", "quote", "header", "null_values")
+_SAMPLED_RECORDS = 200
+_BOM = b"\xef\xbb\xbf"
+_TSV_NAME = re.compile(r"\.(tsv|tab)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """`fields` are the names of the header or, without one, column_1, column_2, ...; none: the file
+    is empty.
+    """
+
+    delimiter: str
+    quote: str | None
+    has_header: bool
+    fields: tuple[str, ...]
+    null_values: tuple[str, ...] = ("",)
+
+    def splitter(self, name: str) -> Splitter:
+        """What splits the file's lines into records of this dialect."""
+        nulls = frozenset(self.null_values)
+        return Splitter(name, self.delimiter, self.quote, nulls, len(self.fields))
+
+
+def detect(
+    head: bytes, name: str, options: Mapping[str, Any], known: Collection[str] = ()
+) -> Dialect:
+    """The dialect of a file that begins with `head`; `known` are the table's column names.
+
+    Raises:
+        ColumnNameError: two fields of the header would become one column.
+        WrongFormatError: the lines do not end as lines of CSV do.
+    """
+    lines = _whole_lines(head.removeprefix(_BOM))
+    quote = options.get("quote", '"')
+    if "quote" not in options and _is_single_quoted(lines):
+        quote = "'"
+    delimiter = options.get("delimiter") or _delimiter(lines, quote, name)
+    nulls = ("", *options.get("null_values", ()))
+    first = _first(lines, delimiter, quote, name)
+    if any("\r" in field for field in first) and b"\n" not in head:
+        raise WrongFormatError(
+            f"{name}: the lines end with a carriage return alone. Nothing of the file was "
+            "written. Convert the line ends to line feeds."
+        )
+    has_header = options.get("header")
+    if has_header is None:
+        has_header = _is_header(first, known)
+    fields = first if has_header else [f"column_{n}" for n in range(1, len(first) + 1)]
+    column_names(fields)
+    return Dialect(delimiter, quote, bool(has_header), tuple(fields), nulls)
+
+
+def _whole_lines(head: bytes) -> list[bytes]:
+    """Lines with their ends; one that may go on after the head is left out."""
+    parts = head.split(b"\n")
+    lines = [part + b"\n" for part in parts[:-1]]
+    if parts[-1] and (len(head) < HEAD_BYTES - len(_BOM) or not lines):
+        lines.append(parts[-1])
+    return lines
+
+
+def _is_single_quoted(lines: list[bytes]) -> bool:
+    text = b"".join(lines)
+    if b'"' in text:
+        return False
+    marks = (*(delimiter.encode() for delimiter in DELIMITERS), b"\n", b"\r\n")
+    return sum(text.count(b"'" + mark) for mark in marks) >= 2 * len(lines) > 0
+
+
+def _sample(
+    lines: list[bytes], delimiter: str, quote: str | None, name: str
+) -> Iterator[list[str]]:
+    """The fields of the first records, texts all; ends where the quotes cannot be followed."""
+    splitter = Splitter(name, delimiter, quote, frozenset())
+    try:
+        for record in itertools.islice(splitter.records(lines, 1), _SAMPLED_RECORDS):
+            if record.fields is not None:
+                yield [field or "" for field in record.fields]
+    except UnterminatedQuoteError:
+        return
+
+
+def _delimiter(lines: list[bytes], quote: str | None, name: str) -> str:
+    first = next((line.decode(errors="replace") for line in lines if line.strip()), "")
+    candidates = [delimiter for delimiter in DELIMITERS if delimiter in first]
+    if len(candidates) == 1:
+        return candidates[0]
+    if "\t" in candidates and _TSV_NAME.search(name):
+        return "\t"
+    scores = []
+    for rank, delimiter in enumerate(candidates):
+        widths = [len(fields) for fields in _sample(lines, delimiter, quote, name)]
+        if not widths:
+            continue
+        width, count = max(Counter(widths).items(), key=lambda item: (item[1], item[0]))
+        share = count / len(widths)
+        scores.append((width > 1, widths[0] == width, share, width, -rank, delimiter))
+    return max(scores)[-1] if scores else ","
+
+
+def _first(lines: list[bytes], delimiter: str, quote: str | None, name: str) -> list[str]:
+    return next(_sample(lines, delimiter, quote, name), [])
+
+
+def _is_header(first: list[str], known: Collection[str]) -> bool:
+    if any(column_name(field) in known for field in first):
+        return True
+    if "column_1" in known:
+        return False
+    return not any(field and kind_of_text(field) != "string" for field in first)
+
+
+def validate_csv_options(options: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the options, one line a problem; empty when nothing is."""
+    problems = [
+        f"{name}: the format csv has no such option; it has {', '.join(_OPTIONS)}"
+        for name in options
+        if name not in _OPTIONS
+    ]
+    for name in ("delimiter", "quote"):
+        value = options.get(name, ",")
+        is_char = isinstance(value, str) and len(value) == 1 and value.isascii()
+        if not (is_char and value not in "\r\n") and not (name == "quote" and value is None):
+            problems.append(f"{name}: expected one ASCII character, found {value!r}")
+    if "delimiter" in options and options["delimiter"] == options.get("quote", '"'):
+        problems.append("quote: is the same character as the delimiter")
+    if not isinstance(options.get("header", True), bool):
+        problems.append(f"header: expected true or false, found {options['header']!r}")
+    nulls = options.get("null_values", [])
+    if not isinstance(nulls, list | tuple) or not all(isinstance(text, str) for text in nulls):
+        problems.append(f"null_values: expected a list of texts, found {nulls!r}")
+    return problems

@@ -1,0 +1,146 @@
+"""JSON: lines, one array, or one document."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest_assets.files.reading.blocks import line_blocks
+from ingest_assets.files.reading.chunk import (
+    NOTHING_REJECTED,
+    Chunk,
+    Stumbled,
+    rows_schema,
+)
+from ingest_assets.files.reading.compression import codec_of, peek
+from ingest_assets.files.reading.foreign import refuse_foreign
+from ingest_assets.files.reading.gather import Gatherer
+from ingest_assets.files.reading.json_fast import (
+    converter,
+    line_numbers,
+    read_block,
+    reading_type,
+)
+from ingest_assets.files.reading.json_records import Shape, raw_records, shape_of
+from ingest_assets.files.reading.json_values import BadRecord, parse_record
+from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.presence import RequiredPresence
+from ingest_assets.schema.column import Columns, as_struct, nested_field
+from ingest_assets.schema.infer import Inference
+from ingest_assets.schema.judged import judged_columns
+from ingest_assets.schema.observed import Observed
+
+SHAPES = ("lines", "array", "document")
+
+
+class JsonReader:
+    """Option `shape`: lines, array or document; detected when it is not given."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._shape: Shape | None = options.get("shape")
+        self._last_plan: tuple[Columns, _FastPlan] | None = None
+
+    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+        """The rows of JSON lines that fit `columns` exactly.
+
+        Raises:
+            Stumbled: something does not; nothing that was yielded may be used.
+        """
+        head, pieces = peek(content)
+        if head and (self._shape or shape_of(head)) != "lines":
+            raise Stumbled
+        plan, presence = self._plan(columns), RequiredPresence(columns)
+        first_line = 1
+        for block in line_blocks(pieces, content.name):
+            numbers, line_count = line_numbers(block)
+            if len(numbers):
+                chunk = plan.chunk(block, numbers, first_line)
+                presence.see(chunk.rows.columns)
+                yield chunk
+            first_line += line_count
+        presence.check()
+
+    def _plan(self, columns: Columns) -> "_FastPlan":
+        """The plan of the file before, when it had these very columns; making one costs a file's
+        reading. Compared by identity: equal columns may be spelled otherwise in nested fields.
+        """
+        last = self._last_plan
+        if last is None or last[0] is not columns:
+            last = self._last_plan = (columns, _FastPlan(columns))
+        return last[1]
+
+    def observe(self, content: Content, columns: Columns | None) -> Observed:
+        """The file's own schema from all of its records, judged against `columns`."""
+        known = columns or ()
+        root = Inference(nested_field("", as_struct(known)))
+        record_count = 0
+        shape, records = self._records(content)
+        for _, raw in records:
+            try:
+                record = parse_record(raw)
+            except BadRecord:
+                continue
+            record_count += 1
+            root.see(record)
+        detected: dict[str, str | int | bool] = {
+            "format": "json",
+            "shape": shape,
+            "compression": codec_of(content),
+        }
+        return Observed(
+            judged_columns(root.fields(), known),
+            record_count,
+            detected,
+            root.always_present(record_count),
+        )
+
+    def read_careful(
+        self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
+    ) -> Iterator[Chunk]:
+        """All records: as rows with what does not fit rescued, or rejected."""
+        gatherer = Gatherer(columns, ignored)
+        exact_decimals = any(_has_decimal(column.type) for column in columns)
+        for number, raw in self._records(content)[1]:
+            try:
+                record = parse_record(raw, exact_decimals=exact_decimals)
+            except BadRecord as problem:
+                gatherer.reject(number, raw, str(problem))
+            else:
+                gatherer.add(number, record, len(raw))
+            yield from gatherer.full()
+        yield from gatherer.rest()
+
+    def _records(self, content: Content) -> tuple[Shape, Iterator[tuple[int, bytes]]]:
+        head, pieces = peek(content)
+        refuse_foreign(head, content.name, "json")
+        shape = self._shape or shape_of(head)
+        return shape, raw_records(pieces, shape, content.name)
+
+
+class _FastPlan:
+    """How blocks of a file become chunks of these columns."""
+
+    def __init__(self, columns: Columns) -> None:
+        struct = as_struct(columns)
+        self._reading = pa.schema(list(reading_type(struct)))
+        self._converters = [converter(column.type) for column in columns]
+        self._schema = rows_schema(columns)
+
+    def chunk(self, block: bytes, numbers: pa.Array, first_line: int) -> Chunk:
+        table = read_block(block, self._reading, len(numbers))
+        arrays = []
+        for column, convert in zip(table.columns, self._converters, strict=True):
+            array = column.chunk(0)
+            arrays.append(array if convert is None else convert(array))
+        arrays.append(pc.add(numbers, first_line))
+        arrays.append(pa.nulls(len(numbers), pa.string()))
+        rows = pa.Table.from_arrays(arrays, schema=self._schema)
+        return Chunk(rows, NOTHING_REJECTED)
+
+
+def _has_decimal(type_: pa.DataType) -> bool:
+    if pa.types.is_nested(type_):
+        fields = [type_.field(index) for index in range(type_.num_fields)]
+        return any(_has_decimal(field.type) for field in fields)
+    return bool(pa.types.is_decimal(type_))

@@ -1,0 +1,157 @@
+"""The records of a JSON file as raw bytes, one by one, in bounded memory.
+
+| shape | what the file is | `_source_row` |
+|---|---|---|
+| lines | an object a line; blank lines are passed over | the line, from 1 |
+| array | one array of objects | the element, from 1 |
+| document | one object over several lines, or several such | the object, from 1 |
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import orjson
+
+from ingest_assets.errors import CorruptFileError, WrongFormatError
+from ingest_assets.files.reading.blocks import line_blocks, refuse_endless, without_bom
+
+Shape = Literal["lines", "array", "document"]
+_BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+
+
+def shape_of(head: bytes) -> Shape:
+    """The shape that the first bytes of a file show."""
+    text = head.removeprefix(_BOM).lstrip()
+    first, line_end, rest = text.partition(b"\n")
+    if text.startswith(b"["):
+        return "lines" if rest.strip() and _is_json(first) else "array"
+    if not text.startswith(b"{") or not line_end or _is_json(first):
+        return "lines"
+    return "lines" if rest.lstrip().startswith(b"{") else "document"
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def raw_records(pieces: Iterable[bytes], shape: Shape, name: str) -> Iterator[tuple[int, bytes]]:
+    """`_source_row` and the bytes of each record, in order.
+
+    Raises:
+        CorruptFileError: an array or object is never closed.
+        WrongFormatError: something follows the array's end.
+    """
+    if shape == "lines":
+        return _lines(pieces, name)
+    window = _Window(name)
+    if shape == "array":
+        return _elements(window, window.tokens(without_bom(pieces)))
+    return _documents(window, window.tokens(without_bom(pieces)))
+
+
+def _lines(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    for block in line_blocks(pieces, name):
+        lines = block.split(b"\n")
+        for line in lines:
+            number += 1
+            if line.strip():
+                yield number, line.rstrip(b"\r")
+        if not lines[-1]:
+            number -= 1
+
+
+class _Window:
+    """The part of the file from where the current record begins to where the last piece ends."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._begin = 0
+        self._buffer = b""
+
+    def tokens(self, pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int, int]]:
+        """Brackets, commas and whole strings, each with where it begins and ends in the window."""
+        position = 0
+        for piece in pieces:
+            position -= self._begin
+            self._buffer = self._buffer[self._begin :] + piece
+            self._begin = 0
+            refuse_endless(len(self._buffer) - len(piece), self.name)
+            for token in _TOKEN.finditer(self._buffer, position):
+                if token.group() == b'"':
+                    # The string goes on in the next piece.
+                    position = token.start()
+                    break
+                yield token.group(), token.start(), token.end()
+            else:
+                position = len(self._buffer)
+
+    def take(self, end: int, after: int) -> bytes:
+        """The record that ends before `end`; the next one begins at `after`."""
+        raw = self._buffer[self._begin : end].strip()
+        self._begin = after
+        return raw
+
+    @property
+    def rest(self) -> bytes:
+        """What follows the last record."""
+        return self._buffer[self._begin :].strip()
+
+    def cut_short(self, row: int) -> CorruptFileError:
+        return CorruptFileError(
+            f"{self.name} is cut short: its JSON is not closed after record {row}. Nothing of the "
+            "file was written. Upload it again."
+        )
+
+
+_Tokens = Iterable[tuple[bytes, int, int]]
+
+
+def _documents(window: _Window, tokens: _Tokens) -> Iterator[tuple[int, bytes]]:
+    row = depth = 0
+    for token, _, end in tokens:
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth = max(0, depth - 1)
+            if depth == 0:
+                row += 1
+                yield row, window.take(end, end)
+    if depth:
+        raise window.cut_short(row)
+    if window.rest:
+        yield row + 1, window.rest
+
+
+def _elements(window: _Window, tokens: _Tokens) -> Iterator[tuple[int, bytes]]:
+    row, depth, is_closed = 0, -1, False
+    for token, start, end in tokens:
+        if is_closed:
+            break
+        if token in (b"{", b"["):
+            depth += 1
+            if depth == 0:
+                window.take(end, end)
+        elif token == b"]" and depth == 0:
+            is_closed = True
+            last = window.take(start, end)
+            if last or row:
+                yield row + 1, last
+        elif token == b"," and depth == 0:
+            row += 1
+            yield row, window.take(start, end)
+        elif token in (b"}", b"]"):
+            depth = max(0, depth - 1)
+    if not is_closed:
+        raise window.cut_short(row)
+    if window.rest:
+        raise WrongFormatError(
+            f"{window.name} goes on after the end of its JSON array. Nothing of the file was "
+            "written. Set format.options to {shape: lines} if each line is a record of its own."
+        )

@@ -1,0 +1,72 @@
+"""What reads a file of a format: the fast path, and the careful one in two passes.
+
+A reader holds nothing about a file; one can serve many files and threads at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol
+
+from ingest_assets.files.reading.chunk import Chunk, Stumbled
+from ingest_assets.files.reading.csv_dialect import validate_csv_options
+from ingest_assets.files.reading.csv_reader import CsvReader
+from ingest_assets.files.reading.json_reader import SHAPES, JsonReader
+from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.parquet_reader import ParquetReader
+from ingest_assets.schema.column import Columns
+from ingest_assets.schema.observed import Observed
+
+__all__ = ["Chunk", "Content", "FormatType", "Observed", "Reader", "Stumbled", "reader_for"]
+
+FormatType = Literal["json", "csv", "parquet"]
+
+
+class Reader(Protocol):
+    """Reads the files of one format. Every method raises `FileContentError` for the whole file."""
+
+    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+        """The rows of a file that fits `columns` exactly; nothing is rescued or rejected.
+
+        Raises:
+            Stumbled: something does not fit, or only the careful path can tell; nothing that was
+                yielded may be used.
+        """
+        ...
+
+    def observe(self, content: Content, columns: Columns | None) -> Observed:
+        """The file's schema, from the whole file, judged against the table's `columns`."""
+        ...
+
+    def read_careful(
+        self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
+    ) -> Iterator[Chunk]:
+        """Every record: a row, with what no column takes in `_rescued_data`, or rejected.
+
+        Top-level fields whose column names are in `ignored` are dropped.
+        """
+        ...
+
+
+def reader_for(format_type: FormatType, options: Mapping[str, Any]) -> Reader:
+    """The reader of a format with options that `validate_options` finds nothing wrong with."""
+    if format_type == "json":
+        return JsonReader(options)
+    if format_type == "csv":
+        return CsvReader(options)
+    return ParquetReader()
+
+
+def validate_options(format_type: str, options: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the options, one line a problem; empty when nothing is."""
+    if format_type == "csv":
+        return validate_csv_options(options)
+    allowed = ("shape",) if format_type == "json" else ()
+    problems = [
+        f"{name}: the format {format_type} has no such option; it has "
+        f"{', '.join(allowed) or 'none'}"
+        for name in options
+        if name not in allowed
+    ]
+    shape = options.get("shape")
+    if format_type == "json" and shape is not None and shape not in SHAPES:
+        problems.append(f"shape: {shape!r} is not one of {', '.join(SHAPES)}")
+    return problems

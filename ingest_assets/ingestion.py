@@ -1,0 +1,174 @@
+"""The declaration: what a person writes about one ingestion, validated whole and frozen.
+
+No I/O and no Dagster here. The field names, their defaults and their meaning are documented in
+`docs/declaration.md`; a field whose work is not built yet accepts its default only.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+
+from ingest_assets.declared import Declared, not_yet
+from ingest_assets.source_declaration import Format, Source
+from ingest_assets.table_declaration import SchemaRules, Table
+
+
+class Batch(Declared):
+    """How much one run and one commit take at most."""
+
+    max_files: PositiveInt = 1000
+    max_bytes: PositiveInt = 1024**3
+
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_CRON_FIELDS: list[tuple[str, int, int, list[str]]] = [
+    ("minute", 0, 59, []),
+    ("hour", 0, 23, []),
+    ("day of the month", 1, 31, []),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 7, _DAYS),
+]
+_CRON_PART = re.compile(r"(?:\*|(?P<begin>\w+)(?:-(?P<end>\w+))?)(?:/(?P<step>[1-9]\d*))?")
+
+
+def _is_cron_part(part: str, first: int, last: int, names: list[str]) -> bool:
+    match = _CRON_PART.fullmatch(part)
+    if match is None or (match["step"] and match["begin"] and not match["end"]):
+        return False
+    known = {name: number for number, name in enumerate(names, first)}
+    known |= {str(number): number for number in range(first, last + 1)}
+    known |= {f"{number:02}": number for number in range(first, last + 1)}
+    limits = [text for text in (match["begin"], match["end"]) if text is not None]
+    numbers = [known.get(text, -1) for text in limits]
+    return all(number >= 0 for number in numbers) and numbers == sorted(numbers)
+
+
+class Schedule(Declared):
+    """A cron trigger in place of the sensor's own interval."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"{value!r} is not a time zone; write a name such as Europe/Berlin"
+            ) from error
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:
+            raise ValueError(f"{value!r} is not a cron line of five fields, as in 0 2 * * *")
+        for text, (unit, first, last, names) in zip(value.split(), _CRON_FIELDS, strict=True):
+            if not all(_is_cron_part(part, first, last, names) for part in text.lower().split(",")):
+                raise ValueError(
+                    f"{text!r} is not the {unit} of a cron line: write * or numbers from {first} "
+                    f"to {last}, as in {first}-{last} or */2"
+                )
+        return value
+
+
+class Retries(Declared):
+    """How often a file whose error can pass is tried, and how long is waited before each time."""
+
+    attempts: PositiveInt = 3
+    backoff_minutes: list[Annotated[float, Field(ge=0)]] = Field(default=[1, 5, 15], min_length=1)
+
+    @property
+    def waits(self) -> list[timedelta]:
+        """The wait after the first failure, after the second, and so on; the last one goes on."""
+        return [timedelta(minutes=minutes) for minutes in self.backoff_minutes]
+
+
+class DeadLetter(Declared):
+    """Where files that used up their attempts are copied."""
+
+    uri: str | None = None
+    connection: str = "default"
+
+
+class Ingestion(Declared):
+    """One declaration: which files go into which table, and under what rules."""
+
+    name: str
+    description: str | None = None
+    owners: list[str] = Field(default_factory=list)
+    source: Source
+    format: Format
+    max_rejected_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+    schema_rules: SchemaRules = Field(default=SchemaRules(), alias="schema")
+    table: Table
+    transform: Annotated[str | None, not_yet(None)] = None
+    quality: Annotated[list[dict[str, Any]], not_yet([])] = Field(default_factory=list)
+    batch: Batch = Batch()
+    engine: Annotated[Literal["local", "spark"], not_yet("local")] = "local"
+    schedule: Schedule | None = None
+    retries: Retries = Retries()
+    dead_letter: Annotated[DeadLetter, not_yet(DeadLetter())] = DeadLetter()
+    retain_partitions_days: Annotated[PositiveInt, not_yet(90)] = 90
+    max_live_partitions: Annotated[PositiveInt, not_yet(50_000)] = 50_000
+    alerts: Annotated[list[str], not_yet([])] = Field(default_factory=list)
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", value):
+            raise ValueError(
+                f"{value!r} should be lower-case letters, digits and _, beginning with a letter"
+            )
+        return value
+
+    @field_validator("owners")
+    @classmethod
+    def _owner_form(cls, value: list[str]) -> list[str]:
+        for owner in value:
+            if not (owner.startswith("team:") or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", owner)):
+                raise ValueError(f"{owner!r} should be an e-mail address or team:name")
+        return value
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """An ingestion and where it was declared (a path for messages)."""
+
+    path: str
+    ingestion: Ingestion
+
+
+def problems_of(path: str, attributes: Mapping[str, Any]) -> tuple[Ingestion | None, list[str]]:
+    """The ingestion that `attributes` declare, or every problem they have, as one-line texts."""
+    try:
+        return Ingestion.model_validate(attributes), []
+    except ValidationError as error:
+        return None, [f"{path}: {_sentence(detail)}" for detail in error.errors()]
+
+
+def _sentence(detail: Any) -> str:
+    """One pydantic error as `attributes.field: what is wrong`."""
+    where = ".".join(["attributes", *(str(part) for part in detail["loc"])])
+    match detail["type"]:
+        case "missing":
+            return f"{where}: is required and missing"
+        case "extra_forbidden":
+            return f"{where}: is not a field of the declaration"
+        case "value_error":
+            return f"{where}: {detail['ctx']['error']}"
+        case _:
+            return f"{where}: {detail['msg'].lower()}, not {detail['input']!r}"

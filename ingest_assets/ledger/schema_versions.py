@@ -1,0 +1,118 @@
+"""Versions of the schemas of the ingestions' tables: numbered, never deleted."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """A version that a batch is about to make: ACTIVE with its commit, or PENDING.
+
+    `fields` and `diff` are what `schema.types.columns_to_json` and `Difference.to_json` give.
+    """
+
+    status: Literal["ACTIVE", "PENDING"]
+    verdict: str
+    compatibility: str | None
+    fields: list[dict[str, Any]]
+    fingerprint: str
+    diff: list[dict[str, Any]] | dict[str, Any] | None
+    file_id: int
+
+
+@dataclass(frozen=True)
+class SchemaVersion:
+    """One version as the ledger has it."""
+
+    version: int
+    status: str
+    fields: list[dict[str, Any]]
+    fingerprint: str
+
+
+def active(connection: Connection, ingestion: str) -> SchemaVersion | None:
+    """The version that the table has now; None before the first file."""
+    row = connection.execute(
+        text("""
+            SELECT version, status, fields, fingerprint FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND status = 'ACTIVE'
+        """),
+        {"ingestion": ingestion},
+    ).first()
+    return None if row is None else SchemaVersion(*row)
+
+
+def apply(
+    connection: Connection, ingestion: str, batch_id: str, changes: Sequence[SchemaChange]
+) -> list[int]:
+    """The version number of each change, in order, each new one numbered and in the ledger.
+
+    A shape that waits already keeps its number, so two batches that meet it make one version. The
+    ingestion's row is locked meanwhile.
+    """
+    if not changes:
+        return []
+    connection.execute(
+        text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR UPDATE"), {"name": ingestion}
+    )
+    return [_apply_one(connection, ingestion, batch_id, change) for change in changes]
+
+
+def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: SchemaChange) -> int:
+    same = connection.execute(
+        text("""
+            SELECT version FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND fingerprint = :fingerprint AND status = :status
+        """),
+        {"ingestion": ingestion, "fingerprint": change.fingerprint, "status": change.status},
+    ).scalar()
+    if same is not None:
+        return int(same)
+    if change.status == "ACTIVE":
+        connection.execute(
+            text("""
+                UPDATE ingest.schema_versions SET status = 'DEPRECATED'
+                WHERE ingestion = :ingestion AND status = 'ACTIVE'
+            """),
+            {"ingestion": ingestion},
+        )
+    version = connection.execute(
+        text("""
+            INSERT INTO ingest.schema_versions
+                (ingestion, version, status, verdict, compatibility, fields, fingerprint, diff,
+                 batch_id, file_id)
+            SELECT :ingestion, coalesce(max(version), 0) + 1, :status, :verdict, :compatibility,
+                   CAST(:fields AS jsonb), :fingerprint, CAST(:diff AS jsonb), :batch_id, :file_id
+            FROM ingest.schema_versions WHERE ingestion = :ingestion
+            RETURNING version
+        """),
+        {
+            "ingestion": ingestion,
+            "status": change.status,
+            "verdict": change.verdict,
+            "compatibility": change.compatibility,
+            "fields": json.dumps(change.fields),
+            "fingerprint": change.fingerprint,
+            "diff": json.dumps(change.diff),
+            "batch_id": batch_id,
+            "file_id": change.file_id,
+        },
+    ).scalar_one()
+    return int(version)
+
+
+def mark_written(connection: Connection, ingestion: str, batch_id: str) -> None:
+    """The versions that the batch's files were written with were last written now."""
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions v SET last_written_at = now()
+            WHERE v.ingestion = :ingestion AND v.version IN (
+                SELECT a.schema_version FROM ingest.attempts a
+                WHERE a.batch_id = :batch_id AND a.outcome = 'SUCCESS' AND a.rows > 0)
+        """),
+        {"ingestion": ingestion, "batch_id": batch_id},
+    )

@@ -1,0 +1,223 @@
+"""The ledger's tables, all in the Postgres schema `ingest`:
+
+    ingestions       one row a declaration; locked while a schema version is numbered
+    files            one row a key: the state machine of DESIGN's "States of a file"
+    contents         one row a key and etag: what `_content_id` counts
+    batches          one row a batch, with its lease
+    attempts         one row a batch and file: what the batch did with the file
+    schema_versions  one row a version of a table's schema, never deleted
+    audit            who decided what, and when
+
+Times are `timestamptz` and always come from Postgres's own clock. Keys collate "C", the byte order
+in which object stores list.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ingest_assets.ledger.states import BatchStatus, FileStatus, VersionStatus
+
+SCHEMA = "ingest"
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    known = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({known})", name=f"{column}_is_known")
+
+
+def _moment(name: str, *, is_set: bool = False) -> Column[object]:
+    kind = DateTime(timezone=True)
+    return Column(name, kind, server_default=func.now() if is_set else None, nullable=not is_set)
+
+
+metadata = MetaData(schema=SCHEMA)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("ledger_id", Text, primary_key=True),
+    _moment("created_at", is_set=True),
+)
+
+ingestions = Table(
+    "ingestions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("table_identifier", Text, nullable=False, unique=True),
+    _moment("first_listed_at"),
+    Column("listing_cursor", Text(collation="C")),
+    _moment("last_listed_at"),
+    _moment("created_at", is_set=True),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("file_id", BigInteger, Identity(), primary_key=True),
+    Column("ingestion", Text, nullable=False),
+    Column("key", Text(collation="C"), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("content_id", BigInteger, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    _moment("modified_at", is_set=True),
+    Column("batch_id", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    _moment("next_attempt_at"),
+    Column("error_type", Text),
+    Column("error", Text),
+    Column("committed_content_id", BigInteger),
+    Column("committed_etag", Text),
+    Column("committed_batch_id", Text),
+    Column("rows", BigInteger),
+    Column("rescued", BigInteger),
+    Column("rejected", BigInteger),
+    Column("schema_version", Integer),
+    Column("snapshot_id", BigInteger),
+    _moment("discovered_at", is_set=True),
+    _moment("updated_at", is_set=True),
+    _moment("ingested_at"),
+    UniqueConstraint("ingestion", "key", name="one_row_a_key"),
+    _one_of("status", FileStatus),
+)
+Index(
+    "files_to_plan",
+    files.c.ingestion,
+    files.c.modified_at,
+    files.c.key,
+    postgresql_where="batch_id IS NULL AND status IN ('DISCOVERED', 'FAILED')",
+)
+Index("files_by_status", files.c.ingestion, files.c.status, files.c.key)
+Index("files_by_batch", files.c.batch_id, postgresql_where="batch_id IS NOT NULL")
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("content_id", BigInteger, Identity(), primary_key=True),
+    Column("file_id", BigInteger, ForeignKey(files.c.file_id), nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    _moment("modified_at", is_set=True),
+    _moment("first_seen_at", is_set=True),
+    UniqueConstraint("file_id", "etag", name="one_row_a_content"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("ingestion", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("holder", JSONB),
+    _moment("lease_expires_at"),
+    Column("run_id", Text),
+    Column("snapshot_id", BigInteger),
+    Column("schema_changes", JSONB),
+    Column("note", Text),
+    _moment("created_at", is_set=True),
+    _moment("prepared_at"),
+    _moment("finished_at"),
+    _moment("reported_at"),
+    _one_of("status", BatchStatus),
+)
+Index(
+    "batches_open",
+    batches.c.ingestion,
+    batches.c.created_at,
+    postgresql_where="status IN ('PLANNED', 'PREPARED')",
+)
+Index("batches_by_run", batches.c.run_id)
+Index(
+    "batches_unreported",
+    batches.c.ingestion,
+    batches.c.finished_at,
+    postgresql_where="status = 'COMMITTED' AND reported_at IS NULL",
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("batch_id", Text, ForeignKey(batches.c.batch_id), primary_key=True),
+    Column("file_id", BigInteger, ForeignKey(files.c.file_id), primary_key=True),
+    Column("content_id", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("outcome", Text),
+    Column("error_type", Text),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("rows", BigInteger),
+    Column("rescued", BigInteger),
+    Column("rejected", BigInteger),
+    Column("bytes", BigInteger),
+    Column("seconds", Double),
+    Column("change_index", Integer),
+    Column("schema_version", Integer),
+    Column("detail", JSONB),
+    _moment("started_at", is_set=True),
+    _moment("finished_at"),
+)
+Index("attempts_by_file", attempts.c.file_id)
+
+schema_versions = Table(
+    "schema_versions",
+    metadata,
+    Column("ingestion", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("compatibility", Text),
+    Column("fields", JSONB, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("diff", JSONB),
+    Column("batch_id", Text),
+    Column("file_id", BigInteger),
+    Column("table_schema_id", Integer),
+    _moment("created_at", is_set=True),
+    _moment("last_written_at"),
+    _one_of("status", VersionStatus),
+)
+Index(
+    "one_active_version",
+    schema_versions.c.ingestion,
+    unique=True,
+    postgresql_where="status = 'ACTIVE'",
+)
+Index(
+    "one_pending_version_a_shape",
+    schema_versions.c.ingestion,
+    schema_versions.c.fingerprint,
+    unique=True,
+    postgresql_where="status = 'PENDING'",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", BigInteger, Identity(), primary_key=True),
+    Column("ingestion", Text),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("detail", JSONB),
+    _moment("at", is_set=True),
+)
+Index("audit_by_ingestion", audit.c.ingestion, audit.c.at)

@@ -1,0 +1,89 @@
+"""Runs whose worker died: they are ended in Dagster, and what they could not tell it is told.
+
+Both follow from the ledger alone, so it does not matter which process recovered a batch, or when
+the worker died: even after its batch was marked, or after the last event was stored.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.recovery import Recovered
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import reports
+from ingest_assets.ledger.reports import BatchReport
+from ingest_assets.orchestration import events, reporting
+from ingest_assets.orchestration.names import INGESTION_TAG, asset_key
+
+FILES_PER_TICK = 1000
+"""A tick tells Dagster of batches until it has told of so many files; the next one goes on."""
+_IN_PROGRESS = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def end_lost_runs(
+    deployment: Deployment,
+    ingestion: Ingestion,
+    instance: dg.DagsterInstance,
+    recovered: Recovered,
+) -> None:
+    """Runs whose worker died are failed, so that they hold up nothing and say nothing wrong.
+
+    Call it before `report_late`: the failure of a run turns its keys red, and what is reported
+    after that turns those green whose rows are in the table.
+    """
+    running = instance.get_runs(
+        dg.RunsFilter(tags={INGESTION_TAG: ingestion.name}, statuses=_IN_PROGRESS)
+    )
+    done = [*recovered.finished, *recovered.released]
+    with deployment.ledger.transaction() as connection:
+        unreported = reports.unreported(connection, ingestion.name)
+        asked = {run.run_id for run in running} | {run_id for _, run_id in unreported if run_id}
+        lost = {*reports.lost_runs(connection, sorted(asked)), *reports.run_ids(connection, done)}
+    for run_id in sorted(lost):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(
+                run, "The worker of this run is gone. The ledger knows what became of its files."
+            )
+
+
+def report_late(deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance) -> int:
+    """How many batches Dagster was told of, whose runs ended before they could do it.
+
+    A batch is marked as reported after its events are stored: a crash in between tells Dagster
+    twice, which changes nothing, and never leaves a file of the table grey.
+    """
+    with deployment.ledger.transaction() as connection:
+        waiting = reports.unreported(connection, ingestion.name)
+    told, files = 0, 0
+    for batch_id, run_id in waiting:
+        run = instance.get_run_by_id(run_id) if run_id else None
+        if files >= FILES_PER_TICK or (run is not None and not run.is_finished):
+            continue
+        with deployment.ledger.transaction() as connection:
+            batch = reports.newest_of_batch(connection, batch_id)
+        if batch is None:
+            continue
+        for event in _events(ingestion, batch):
+            instance.report_runless_asset_event(event)
+        evaluations = reporting.check_evaluations(ingestion, batch.files)
+        for evaluation in events.with_targets(instance, evaluations):
+            instance.report_runless_asset_event(evaluation)
+        with deployment.ledger.transaction() as connection:
+            reports.mark_reported(connection, [batch_id])
+        told, files = told + 1, files + len(batch.files)
+    return told
+
+
+def _events(
+    ingestion: Ingestion, batch: BatchReport
+) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
+    for key, metadata in reporting.materializations(batch.files):
+        yield dg.AssetMaterialization(asset_key(ingestion), partition=key, metadata=metadata)
+    for key, metadata in reporting.observations(batch.files):
+        yield dg.AssetObservation(asset_key(ingestion), partition=key, metadata=metadata)

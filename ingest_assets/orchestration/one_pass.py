@@ -1,0 +1,175 @@
+"""One pass without a daemon: discover, and ingest until nothing is left that can be ingested now.
+
+The runs are executed in this process and recorded in the Dagster instance as a sensor's would be.
+"""
+
+import time
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.recovery import recover
+from ingest_assets.errors import IngestError
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import batches, lookup, reports
+from ingest_assets.ledger.batches import PlannedBatch
+from ingest_assets.ledger.reports import FileReport
+from ingest_assets.orchestration.asset import build_asset
+from ingest_assets.orchestration.io_manager import IcebergIOManager
+from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
+from ingest_assets.orchestration.names import BATCH_TAG, IO_MANAGER_KEY
+from ingest_assets.orchestration.sensor import apply_tick
+from ingest_assets.orchestration.tick import plan_again, run_request, run_tick
+
+POLL_SECONDS = 0.5
+GIVEN_BACK_AT_MOST = 10
+"""A pass ends when so many batches in a row were given back: somebody else always came first."""
+_INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class PassResult:
+    """What a pass did. `files` are those that it touched, each with its last outcome."""
+
+    files: dict[str, FileReport] = field(default_factory=dict)
+    snapshot_id: int | None = None
+    seconds: float = 0.0
+    waiting: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of the touched files came to each outcome."""
+        return dict(sorted(Counter(file.outcome for file in self.files.values()).items()))
+
+    @property
+    def rows(self) -> int:
+        """The rows that the pass wrote."""
+        return sum(file.rows for file in self.files.values() if file.outcome == "SUCCESS")
+
+    @property
+    def is_all_well(self) -> bool:
+        """No file that the pass touched, or that waits, needs anybody's attention."""
+        return set(self.counts) <= {"SUCCESS"} and not self.waiting
+
+
+def ingest_once(
+    deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance
+) -> PassResult:
+    """Every file that can be ingested now has its outcome; files in backoff are left for later.
+
+    Waits for batches that other workers hold, and takes over those that nobody started. A batch
+    that another worker took, or that lost the race for the table, is not an error: its files are
+    planned again until nothing is left.
+
+    Raises:
+        IngestError: a service is out of reach, or the table is not the ingestion's.
+    """
+    started = time.monotonic()
+    result = PassResult()
+    asset = build_asset(ingestion, lambda: deployment)
+    _free_queued(deployment, ingestion, instance)
+    tick = run_tick(deployment, ingestion, instance, "command")
+    given_back = 0
+    while True:
+        apply_tick(instance, tick)
+        for batch in tick.planned:
+            problem = _execute(deployment, ingestion, instance, asset, batch, result)
+            given_back = given_back + 1 if problem else 0
+            if given_back > GIVEN_BACK_AT_MOST:
+                raise IngestError(problem)
+        end_lost_runs(deployment, ingestion, instance, recover(deployment, ingestion))
+        tick = plan_again(deployment, ingestion, instance, "command")
+        if tick.planned:
+            continue
+        if tick.waiting_batches:
+            _free_queued(deployment, ingestion, instance)
+            time.sleep(POLL_SECONDS)
+            continue
+        with deployment.ledger.transaction() as connection:
+            if not batches.is_any_prepared(connection, ingestion.name):
+                break
+        time.sleep(POLL_SECONDS)
+    while report_late(deployment, ingestion, instance):
+        pass
+    with deployment.ledger.transaction() as connection:
+        counts = lookup.counts(connection, ingestion.name)
+    result.waiting = {s: counts[s] for s in ("FAILED", "DEAD_LETTER", "PARKED") if counts.get(s)}
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _free_queued(
+    deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance
+) -> None:
+    """Batches whose runs wait for a daemon are planned anew; those runs will find nothing to do.
+
+    A batch without a run is left alone: another pass may be about to begin it, and if none is, this
+    one does.
+    """
+    with deployment.ledger.transaction() as connection:
+        planned = batches.planned(connection, ingestion.name)
+    for batch in planned:
+        if instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: batch.batch_id}), limit=1):
+            with deployment.ledger.transaction() as connection:
+                batches.free_planned(connection, batch.batch_id, "taken over by ingest-assets run")
+
+
+def _execute(
+    deployment: Deployment,
+    ingestion: Ingestion,
+    instance: dg.DagsterInstance,
+    asset: dg.AssetsDefinition,
+    batch: PlannedBatch,
+    result: PassResult,
+) -> str | None:
+    """The batch was worked on, by this pass or another worker; why not, if it was given back."""
+    cause = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        try:
+            run = dg.materialize(
+                [asset],
+                instance=instance,
+                resources={IO_MANAGER_KEY: IcebergIOManager(lambda: deployment)},
+                tags=run_request(ingestion, batch).tags,
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
+            _raise_if_interrupted(run)
+            cause = _cause(run)
+        except dg.DagsterError as error:  # another pass just moved the partitions of the range
+            cause = str(error)
+    with deployment.ledger.transaction() as connection:
+        batches.free_planned(connection, batch.batch_id, "its run did not begin it")
+        report = reports.batch_report(connection, batch.batch_id)
+    if report is None or report.status == "RELEASED":
+        cause = cause or (report.note if report else None) or "see the run's log"
+        return f"Batch {batch.batch_id} of {ingestion.name} was not done: {cause}"
+    if report.status == "COMMITTED":
+        for file in report.files:
+            result.files[file.key] = file
+            result.snapshot_id = file.snapshot_id or result.snapshot_id
+    return None
+
+
+def _raise_if_interrupted(run: dg.ExecuteInProcessResult) -> None:
+    """Dagster takes Ctrl-C for the failure of the run; here it means the pass.
+
+    Raises:
+        KeyboardInterrupt: as if Dagster had let it through.
+    """
+    for event in run.all_events:
+        error = event.job_failure_data.error if event.is_job_failure else None
+        if error is not None and error.cls_name in _INTERRUPTS:
+            raise KeyboardInterrupt
+
+
+def _cause(run: dg.ExecuteInProcessResult) -> str | None:
+    for event in run.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            return event.step_failure_data.error.message.strip()
+    return None

@@ -1,0 +1,197 @@
+"""What Dagster is told about the files of a batch: materializations and check evaluations."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from ingest_assets.files.partition_key import partition_key_of
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger.reports import FileReport
+from ingest_assets.orchestration.names import ROWS_PARSED, SCHEMA_COMPATIBLE, asset_key
+from ingest_assets.schema.column import Columns
+from ingest_assets.schema.types import format_type
+
+_CHANGES_SHOWN = 50
+_COLUMNS = [
+    dg.TableColumn("kind", "string"),
+    dg.TableColumn("column", "string"),
+    dg.TableColumn("before", "string"),
+    dg.TableColumn("after", "string"),
+]
+
+
+def materializations(
+    files: Iterable[FileReport], columns: Columns = ()
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Partition key and metadata of every file whose rows are in the table.
+
+    The last one has the table's `columns` too: the UI shows those of the newest materialization.
+    """
+    found = [
+        (partition_key_of(file.key), _metadata(file)) for file in files if file.outcome == "SUCCESS"
+    ]
+    if found and columns:
+        found[-1][1]["dagster/column_schema"] = _column_schema(columns)
+    return list(found)
+
+
+def _column_schema(columns: Columns) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                format_type(column.type),
+                column.description or column.source_name,
+                tags={"required": ""} if column.is_required else {},
+            )
+            for column in columns
+        ]
+    )
+
+
+def _metadata(file: FileReport) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": file.rows,
+        "rows": file.rows,
+        "rescued": file.rescued,
+        "rejected": file.rejected,
+        "bytes": file.bytes,
+        "seconds": round(file.seconds, 3),
+        "etag": file.etag,
+        "source_uri": file.uri,
+    }
+    if file.schema_version is not None:
+        metadata["schema_version"] = file.schema_version
+    if file.snapshot_id is not None:
+        # As text: the UI's numbers lose digits beyond 2**53.
+        metadata["snapshot_id"] = str(file.snapshot_id)
+    if detected := file.detail.get("detected"):
+        metadata["detected"] = detected
+    return metadata
+
+
+def observations(files: Iterable[FileReport]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Partition key and metadata of every file whose rows are not in the table: why not."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for file in files:
+        if file.outcome == "SUCCESS":
+            continue
+        metadata: dict[str, Any] = {
+            "status": file.outcome,
+            "error": file.error or "",
+            "error_type": file.error_type or "",
+            "attempts": file.attempts,
+            "etag": file.etag,
+            "source_uri": file.uri,
+        }
+        if file.next_attempt_at is not None:
+            metadata["tried_again_after"] = dg.MetadataValue.timestamp(file.next_attempt_at)
+        found.append((partition_key_of(file.key), metadata))
+    return found
+
+
+def check_evaluations(
+    ingestion: Ingestion, files: Iterable[FileReport]
+) -> list[dg.AssetCheckEvaluation]:
+    """Both checks of every file, in order, whatever became of it."""
+    key = asset_key(ingestion)
+    evaluations = []
+    for file in files:
+        for name, result in (
+            (SCHEMA_COMPATIBLE, _schema_compatible(ingestion, file)),
+            (ROWS_PARSED, _rows_parsed(ingestion, file)),
+        ):
+            evaluations.append(
+                dg.AssetCheckEvaluation(
+                    asset_key=key,
+                    check_name=name,
+                    partition=partition_key_of(file.key),
+                    passed=result.passed,
+                    severity=result.severity,
+                    description=result.description,
+                    metadata=dict(result.metadata or {}),
+                )
+            )
+    return evaluations
+
+
+def _schema_compatible(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:
+    if file.outcome == "SUCCESS":
+        described = f"Written with schema version {file.schema_version}."
+        if file.schema_version is None:
+            described = "The file has no rows, so it says nothing about the schema."
+        return dg.AssetCheckResult(passed=True, description=described)
+    if file.outcome == "PARKED":
+        changes = file.detail.get("differences", {}).get("changes", [])
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=file.error,
+            metadata={
+                "differences": _change_table(changes),
+                "schema_version": file.schema_version or 0,
+                "source_uri": file.uri,
+            },
+        )
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Not known, because the file was not read to its end. {file.error}",
+    )
+
+
+def _change_table(changes: list[dict[str, Any]]) -> dg.TableMetadataValue:
+    records = [
+        dg.TableRecord(
+            {
+                "kind": str(change["kind"]),
+                "column": str(change["path"]),
+                "before": str(change.get("before") or "—"),
+                "after": str(change.get("after") or "—"),
+            }
+        )
+        for change in changes[:_CHANGES_SHOWN]
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns=_COLUMNS))
+
+
+def _rows_parsed(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:
+    if file.outcome == "PARKED":
+        return dg.AssetCheckResult(
+            passed=True, description="The file can be read; it waits for a decision on its schema."
+        )
+    if file.outcome != "SUCCESS":
+        return dg.AssetCheckResult(
+            passed=False, severity=dg.AssetCheckSeverity.ERROR, description=file.error
+        )
+    counts = {"rows": file.rows, "rescued": file.rescued, "rejected": file.rejected}
+    if not file.rejected:
+        return dg.AssetCheckResult(passed=True, metadata=counts)
+    samples = file.detail.get("rejected_samples", [])
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"{file.rejected} of {file.rows + file.rejected} rows could not be read and are in "
+            f"{ingestion.table.identifier}__rejected; the others are in the table."
+        ),
+        metadata={**counts, "first_rejected": dg.MetadataValue.md(_bullets(samples))},
+    )
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def failure_of(ingestion: Ingestion, files: Iterable[FileReport]) -> str | None:
+    """What a run that met bad files says after it has materialized the good ones; None for none."""
+    bad = [file for file in files if file.outcome != "SUCCESS"]
+    if not bad:
+        return None
+    shown = "\n".join(f"  {file.outcome} {file.key}: {file.error}" for file in bad[:20])
+    more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
+    return (
+        f"{len(bad)} files of {ingestion.name} are not in {ingestion.table.identifier}; all the "
+        f"others of this run are.\n{shown}{more}"
+    )

@@ -1,0 +1,101 @@
+"""The trigger of an ingestion: a sensor at its interval, or a schedule; both do one tick."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.orchestration.names import asset_key
+from ingest_assets.orchestration.report_op import DeploymentSource
+from ingest_assets.orchestration.tick import Tick, run_tick
+
+
+def build_sensor(
+    ingestion: Ingestion,
+    deployment: DeploymentSource = Deployment.from_env,
+    *,
+    is_on: bool = False,
+) -> dg.SensorDefinition:
+    """Looks for new files every `discovery.interval_seconds` while it is on; off is paused."""
+
+    @dg.sensor(
+        name=f"{ingestion.name}_sensor",
+        description=(
+            f"Finds files under {ingestion.source.uri} and asks for runs that ingest them. "
+            "Turning it off pauses the ingestion; nothing is lost meanwhile."
+        ),
+        asset_selection=dg.AssetSelection.assets(asset_key(ingestion)),
+        minimum_interval_seconds=ingestion.source.discovery.interval_seconds,
+        default_status=(
+            dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+        ),
+    )
+    def find_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        tick = run_tick(deployment(), ingestion, context.instance, "sensor")
+        context.log.info(tick.summary())
+        return dg.SensorResult(
+            run_requests=list(tick.run_requests),
+            skip_reason=None if tick.run_requests else dg.SkipReason(tick.summary()),
+            dynamic_partitions_requests=apply_deletions(context.instance, tick),
+        )
+
+    return find_files
+
+
+def build_schedule(
+    ingestion: Ingestion,
+    deployment: DeploymentSource = Deployment.from_env,
+    *,
+    is_on: bool = False,
+) -> dg.ScheduleDefinition | None:
+    """The cron trigger of the declaration; None when it declares none.
+
+    A schedule's result cannot carry partitions, so they are added before it returns.
+    """
+    if ingestion.schedule is None:
+        return None
+
+    @dg.schedule(
+        name=f"{ingestion.name}_schedule",
+        description=f"Finds files under {ingestion.source.uri} and ingests them.",
+        cron_schedule=ingestion.schedule.cron,
+        execution_timezone=ingestion.schedule.timezone,
+        target=dg.AssetSelection.assets(asset_key(ingestion)),
+        default_status=(
+            dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
+        ),
+    )
+    def find_files(
+        context: dg.ScheduleEvaluationContext,
+    ) -> Sequence[dg.RunRequest] | dg.SkipReason:
+        tick = run_tick(deployment(), ingestion, context.instance, "schedule")
+        context.log.info(tick.summary())
+        apply_tick(context.instance, tick)
+        return list(tick.run_requests) or dg.SkipReason(tick.summary())
+
+    return find_files
+
+
+def apply_tick(instance: dg.DagsterInstance, tick: Tick) -> None:
+    """The dynamic partitions are as the tick wants them."""
+    for request in apply_deletions(instance, tick):
+        instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+
+
+def apply_deletions(
+    instance: dg.DagsterInstance, tick: Tick
+) -> list[dg.AddDynamicPartitionsRequest]:
+    """The keys that move have left the dynamic set; the requests that put them at its end.
+
+    Dagster refuses a sensor's result that deletes and adds one key (seen in 1.13.27). After a crash
+    in between the next tick adds them, because their batch is still PLANNED and without a run.
+    """
+    additions = []
+    for request in tick.partitions_requests:
+        if isinstance(request, dg.AddDynamicPartitionsRequest):
+            additions.append(request)
+            continue
+        for key in request.partition_keys:
+            instance.delete_dynamic_partition(request.partitions_def_name, key)
+    return additions

@@ -1,0 +1,102 @@
+"""What happens to a file, from its schema, the table's and the rules of the declaration."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+from ingest_assets.schema.column import Column, Columns
+from ingest_assets.schema.difference import (
+    Change,
+    ChangeKind,
+    Difference,
+    Verdict,
+    difference,
+)
+from ingest_assets.schema.observed import Observed
+from ingest_assets.schema.union import union
+
+
+@dataclass(frozen=True)
+class SchemaRules:
+    """The declaration's `schema`, as far as it judges files.
+
+    `declared` are the columns that the declaration names; before there is a version they stand in
+    for one, and the file must have been observed against them.
+    """
+
+    on_new_column: Literal["merge", "review", "rescue", "ignore"] = "merge"
+    on_missing_column: Literal["review", "allow"] = "review"
+    on_type_change: Literal["review", "rescue"] = "review"
+    optional_columns: frozenset[str] = frozenset()
+    declared: Columns | None = None
+
+
+class Action(StrEnum):
+    """WRITE the file's rows, or PARK it for a person's decision."""
+
+    WRITE = "WRITE"
+    PARK = "PARK"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`target`: the columns to write with; for a parked file those that accepting would merge to.
+
+    `ignored`: names of new top-level columns that are dropped by declaration.
+    An INITIAL decision without target columns found nothing to make a version of.
+    """
+
+    verdict: Verdict
+    difference: Difference
+    action: Action
+    target: Columns
+    ignored: frozenset[str] = frozenset()
+
+    @property
+    def is_parked(self) -> bool:
+        """The file waits for a person."""
+        return self.action is Action.PARK
+
+
+def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> Decision:
+    """The verdict on the file, and what to write it with."""
+    known = rules.declared if active is None else active
+    if observed.record_count == 0:
+        return _nothing_to_judge(active, known or ())
+    found = difference(known, observed.columns)
+    breaking = [change for change in found.changes if _needs_review(change, rules)]
+    if breaking:
+        return Decision(found.verdict, found, Action.PARK, union(known or (), observed.columns))
+    additions = known is None or rules.on_new_column == "merge"
+    target = union(known or (), observed.columns, additions=additions)
+    if active is None:
+        target = tuple(_at_version_one(column, observed, rules) for column in target)
+        found = replace(found, verdict=Verdict.INITIAL)
+    ignored: frozenset[str] = frozenset()
+    if rules.on_new_column == "ignore":
+        names = {column.name for column in target}
+        ignored = frozenset(c.name for c in observed.columns if c.name not in names)
+    return Decision(found.verdict, found, Action.WRITE, target, ignored)
+
+
+def _nothing_to_judge(active: Columns | None, known: Columns) -> Decision:
+    verdict = Verdict.INITIAL if active is None else Verdict.IDENTICAL
+    found = replace(difference(known, known), verdict=verdict)
+    return Decision(verdict, found, Action.WRITE, known)
+
+
+def _needs_review(change: Change, rules: SchemaRules) -> bool:
+    if change.kind is ChangeKind.ADDED:
+        return rules.on_new_column == "review"
+    if change.kind is ChangeKind.MISSING:
+        return change.is_breaking and rules.on_missing_column == "review"
+    if change.kind in (ChangeKind.NARROWED, ChangeKind.TYPE_CHANGED):
+        return rules.on_type_change == "review"
+    return False
+
+
+def _at_version_one(column: Column, observed: Observed, rules: SchemaRules) -> Column:
+    is_required = column.is_required or (
+        column.name in observed.always_present and column.name not in rules.optional_columns
+    )
+    return replace(column, is_required=is_required)

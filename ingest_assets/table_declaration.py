@@ -1,0 +1,85 @@
+"""The `table` and `schema` of a declaration: where the rows go, and under what rules."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from ingest_assets.declared import Declared, not_yet
+from ingest_assets.table_terms import PartitionTerm, SortTerm
+
+
+class ColumnDeclaration(Declared):
+    """A declared column of the table."""
+
+    name: str
+    type: str
+    required: bool = False
+    description: str | None = None
+
+
+class SchemaRules(Declared):
+    """What happens when a file's schema differs from the table's."""
+
+    columns: Annotated[list[ColumnDeclaration] | None, not_yet(None)] = None
+    on_new_column: Annotated[Literal["merge", "review", "rescue", "ignore"], not_yet("merge")] = (
+        "merge"
+    )
+    on_missing_column: Annotated[Literal["review", "allow"], not_yet("review")] = "review"
+    on_type_change: Annotated[Literal["review", "rescue"], not_yet("review")] = "review"
+    optional_columns: Annotated[list[str], not_yet([])] = Field(default_factory=list)
+
+
+def _refuse_doubles(terms: Sequence[object], texts: list[str]) -> None:
+    for index, term in enumerate(terms):
+        if term in terms[:index]:
+            raise ValueError(f"has {texts[index]!r} twice; leave one out")
+
+
+class Table(Declared):
+    """The Iceberg table that the rows go into."""
+
+    identifier: str
+    write_mode: Annotated[Literal["append", "overwrite", "merge"], not_yet("append")] = "append"
+    primary_key: Annotated[list[str], not_yet([])] = Field(default_factory=list)
+    order_by: Annotated[str | None, not_yet(None)] = None
+    partition_by: list[str] = Field(default_factory=list)
+    sort_by: list[str] = Field(default_factory=list)
+    properties: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("identifier")
+    @classmethod
+    def _namespace_and_table(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+", value):
+            raise ValueError(
+                f"{value!r} should be namespace.table in lower-case letters, digits and _"
+            )
+        if value.endswith("__rejected"):
+            raise ValueError("names ending in __rejected are kept for the rejected rows")
+        return value
+
+    @field_validator("partition_by")
+    @classmethod
+    def _partition_terms(cls, value: list[str]) -> list[str]:
+        _refuse_doubles([PartitionTerm.parse(term) for term in value], value)
+        return value
+
+    @field_validator("sort_by")
+    @classmethod
+    def _sort_terms(cls, value: list[str]) -> list[str]:
+        _refuse_doubles([SortTerm.parse(term).column for term in value], value)
+        return value
+
+    @field_validator("properties")
+    @classmethod
+    def _free_properties(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name.startswith(("ingest.", "commit.retry.")):
+                raise ValueError(f"{name} is set by the ingestion itself; leave it out")
+        return value
+
+    @property
+    def asset_key_path(self) -> list[str]:
+        """The parts of the asset's key: the namespace's and the table's name."""
+        return self.identifier.split(".")

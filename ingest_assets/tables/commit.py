@@ -1,0 +1,220 @@
+"""The commit: one Iceberg snapshot for a whole batch, against exactly the snapshot that was loaded.
+
+Each try loads the table, makes ready, checks that the lease is still held, and only then commits. A
+commit that lost the race is tried again from the load on; PyIceberg's own retries, which would skip
+the lease, are off (`commit.retry.num-retries=0`).
+"""
+
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table, Transaction
+
+from ingest_assets.errors import (
+    CatalogError,
+    CommitConflictError,
+    CommitUnknownError,
+    LeaseLostError,
+    TableChangedError,
+)
+from ingest_assets.tables.catalog_errors import committing, reachable
+from ingest_assets.tables.data_files import DataFileWriter
+from ingest_assets.tables.lineage import BATCH_PROPERTY, FENCE_PROPERTY
+from ingest_assets.tables.main_branch import ancestor_with
+from ingest_assets.tables.replacement import Replacement, replace_rows
+from ingest_assets.tables.target import Target, load_or_none, without_client_retries
+
+logger = logging.getLogger(__name__)
+
+TRIES = 30
+WAIT_SECONDS = (0.02, 0.5)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a batch wants to commit to one table.
+
+    `ids` of `id_column` are the rows that leave in the same snapshot: every earlier row of the
+    files or contents that come, new ones too. All rows leave if there is no `id_column`.
+    """
+
+    batch_id: str
+    target: Target
+    data_files: Sequence[DataFile]
+    id_column: str | None
+    ids: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The snapshot that holds the batch, None when there was nothing to commit; and its cost."""
+
+    snapshot_id: int | None
+    removed_rows: int = 0
+    rewritten_rows: int = 0
+    rewritten_files: int = 0
+
+
+@dataclass
+class Steps:
+    """Called as a commit goes on: what the tests of a killed worker hook into."""
+
+    loaded: Callable[[], None] = field(default=lambda: None)
+    lease_checked: Callable[[], None] = field(default=lambda: None)
+
+
+def commit(
+    prepared: Prepared, is_held: Callable[[], bool], steps: Steps | None = None
+) -> Committed:
+    """The batch is in the table in one snapshot that carries its id, or an error says it is not.
+
+    Raises:
+        LeaseLostError: `is_held` said no; the table is unchanged.
+        CommitConflictError: others were faster `TRIES` times; unchanged.
+        TableChangedError: the table came, went, or has another schema or spec; unchanged.
+        TableOwnershipError: somebody else took the table over meanwhile; unchanged.
+        CommitUnknownError: the answer was lost; recovery decides.
+        CatalogError: the services failed before the commit; unchanged.
+    """
+    steps = steps or Steps()
+    for number in range(1, TRIES + 1):
+        transaction, table = prepared.target.begin_commit()
+        steps.loaded()
+        name = f"{prepared.batch_id}-rewritten-{random.getrandbits(32):08x}"
+        writer = DataFileWriter(prepared.target, name)
+        try:
+            return _try(prepared, transaction, table, writer, is_held, steps)
+        except (CommitConflictError, LeaseLostError, CatalogError) as error:
+            if isinstance(error, CommitConflictError):
+                landed = _landed(prepared)
+                if landed is not None:
+                    return landed
+            with contextlib.suppress(CatalogError):  # then they are orphans
+                writer.discard()
+            is_race = isinstance(error, CommitConflictError)
+            if is_race and table is None:
+                raise TableChangedError(str(error)) from error
+            if number == TRIES or not is_race:
+                raise
+            logger.info("Commit of batch %s lost a race, try %s", prepared.batch_id, number)
+            time.sleep(random.uniform(*WAIT_SECONDS))
+    raise AssertionError("unreachable")
+
+
+def _landed(prepared: Prepared) -> Committed | None:
+    """The batch's snapshot, if the refused commit had come through after all.
+
+    A client that sends a commit again when its answer is lost (the AWS one of a Glue catalog does)
+    is refused by its own first try.
+
+    Raises:
+        CommitUnknownError: the table does not answer, so nobody knows; nothing may be deleted.
+    """
+    target = prepared.target
+    try:
+        with reachable(target.identifier):
+            table = load_or_none(target.catalog, target.identifier)
+    except CatalogError as error:
+        raise CommitUnknownError(
+            f"The commit of batch {prepared.batch_id} to {target.identifier} was refused, and "
+            "whether an earlier sending of it came through cannot be seen now. Recovery decides."
+        ) from error
+    found = None if table is None else ancestor_with(table, BATCH_PROPERTY, prepared.batch_id)
+    return None if found is None else Committed(found)
+
+
+def _try(
+    prepared: Prepared,
+    transaction: Transaction,
+    table: Table | None,
+    writer: DataFileWriter,
+    is_held: Callable[[], bool],
+    steps: Steps,
+) -> Committed:
+    target, batch_id = prepared.target, prepared.batch_id
+    replacement = Replacement()
+    if table is not None:
+        replacement = replace_rows(table, prepared.id_column, prepared.ids, writer)
+    with reachable(target.identifier):
+        snapshot_id = _stage_snapshot(
+            transaction,
+            batch_id,
+            added=[*prepared.data_files, *replacement.added],
+            removed=replacement.removed,
+        )
+    if snapshot_id is None and not target.has_schema_changes:
+        return Committed(None)
+    if not is_held():
+        raise LeaseLostError(
+            f"The lease of batch {batch_id} was lost before its commit to {target.identifier}; "
+            "nothing was written. Whoever took the batch over decides about its files."
+        )
+    steps.lease_checked()
+    with committing(target.identifier, batch_id):
+        transaction.commit_transaction()
+    return Committed(
+        snapshot_id,
+        removed_rows=replacement.removed_rows,
+        rewritten_rows=replacement.rewritten_rows,
+        rewritten_files=len(replacement.removed) if replacement.rewritten_rows else 0,
+    )
+
+
+def _stage_snapshot(
+    transaction: Transaction, batch_id: str, *, added: list[DataFile], removed: list[DataFile]
+) -> int | None:
+    """The id of the one snapshot that adds and removes these data files; None for none."""
+    if not added and not removed:
+        return None
+    update = transaction.update_snapshot(snapshot_properties={BATCH_PROPERTY: batch_id})
+    producer = update.overwrite() if removed else update.merge_append()
+    for data_file in removed:
+        producer.delete_data_file(data_file)
+    for data_file in added:
+        producer.append_data_file(data_file)
+    producer.commit()
+    return producer.snapshot_id
+
+
+def fence(catalog: Catalog, identifier: str, batch_id: str) -> int | None:
+    """No commit on an older snapshot can succeed any more; the batch's snapshot if it is there.
+
+    Commits an empty snapshot `ingest.fence=<id>`, so that a worker that sleeps right before its
+    commit finds its base gone. A batch that came in meanwhile makes this commit fail, and is found
+    by the next try. A table that does not exist cannot be fenced: a worker that would create it is
+    stopped by its lease alone, and recovery looks for its batch later (`batches_of`).
+
+    Raises:
+        CatalogError: the catalog is out of reach.
+        CommitUnknownError: the answer was lost; call again.
+    """
+    for number in range(1, TRIES + 1):
+        with reachable(identifier):
+            try:
+                table = without_client_retries(catalog.load_table(identifier))
+            except NoSuchTableError:
+                return None
+            found = ancestor_with(table, BATCH_PROPERTY, batch_id)
+            if found is not None:
+                return found
+            transaction = table.transaction()
+            transaction.update_snapshot(
+                snapshot_properties={FENCE_PROPERTY: batch_id}
+            ).fast_append().commit()
+        try:
+            with committing(identifier, batch_id):
+                transaction.commit_transaction()
+            return None
+        except CommitConflictError:
+            if number == TRIES:
+                raise
+            time.sleep(random.uniform(*WAIT_SECONDS))
+    raise AssertionError("unreachable")

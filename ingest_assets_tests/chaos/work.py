@@ -1,0 +1,133 @@
+"""What the worker processes do; each function is given to `worker.start`."""
+
+import os
+import sys
+from collections.abc import Callable
+from signal import Signals
+from typing import Any
+
+from pyiceberg.catalog.sql import SqlCatalog
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine import batch_work
+from ingest_assets.engine.discovery import discover
+from ingest_assets.engine.recovery import recover
+from ingest_assets.errors import IngestError
+from ingest_assets.files.store import SourceStore
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import batches
+from ingest_assets.orchestration.instance import open_instance
+from ingest_assets.orchestration.one_pass import ingest_once
+from ingest_assets.orchestration.tick import plan_one, run_tick
+from ingest_assets.tables.commit import Steps
+
+
+def one_pass(deployment: Deployment, ingestion: Ingestion) -> None:
+    """What `ingest-assets run` does."""
+    with open_instance(deployment.settings) as instance:
+        ingest_once(deployment, ingestion, instance)
+
+
+def one_tick(deployment: Deployment, ingestion: Ingestion) -> None:
+    """A tick of the sensor whose result never reaches Dagster."""
+    with open_instance(deployment.settings) as instance:
+        run_tick(deployment, ingestion, instance, "sensor")
+
+
+def engine_pass(deployment: Deployment, ingestion: Ingestion) -> None:
+    """As a pass, without Dagster: recovery, a listing, and batches until none is left."""
+    deployment.ledger.register(ingestion.name, ingestion.table.identifier)
+    recover(deployment, ingestion)
+    discover(deployment, ingestion)
+    engine_batches(deployment, ingestion)
+
+
+def engine_batches(deployment: Deployment, ingestion: Ingestion) -> None:
+    """The batches that wait, and those that can be planned, are worked on; at most twenty."""
+    for _ in range(20):
+        with deployment.ledger.transaction() as connection:
+            waiting = [batch.batch_id for batch in batches.planned(connection, ingestion.name)]
+        if not waiting:
+            planned = plan_one(deployment, ingestion, "command")
+            waiting = [planned.batch_id] if planned else []
+        if not waiting:
+            return
+        _work_on(deployment, ingestion, waiting[0])
+
+
+def _work_on(deployment: Deployment, ingestion: Ingestion, batch_id: str) -> None:
+    """As the asset does it: what fails is in the ledger, and the next batch is begun."""
+    work = batch_work.claim(deployment, ingestion, batch_id, run_id=None)
+    if work is None:
+        return
+    try:
+        work.land(work.stage())
+    except IngestError as error:
+        sys.stderr.write(f"Batch {batch_id}: {type(error).__name__}: {error}\n")
+
+
+def pass_killed_in_a_listing(deployment: Deployment, ingestion: Ingestion) -> None:
+    """As `one_pass`, killed when the first of two pages of the listing is in the ledger."""
+    real_pages = SourceStore.pages
+
+    def pages(store: SourceStore, _after: str | None = None) -> Any:
+        listed = [file for page in real_pages(store) for file in page]
+        yield listed[:1]
+        os.kill(os.getpid(), Signals.SIGKILL)
+
+    SourceStore.pages = pages
+    one_pass(deployment, ingestion)
+
+
+def pass_asleep_over_rejected_rows(deployment: Deployment, ingestion: Ingestion) -> None:
+    """As `engine_pass`, stopped right before the rejected rows are committed."""
+    real_commit = batch_work.commit
+
+    def commit(prepared: Any, is_held: Any, steps: Any = None) -> Any:
+        if steps is None:
+            steps = Steps(lease_checked=lambda: os.kill(os.getpid(), Signals.SIGSTOP))
+        return real_commit(prepared, is_held, steps)
+
+    batch_work.commit = commit
+    engine_pass(deployment, ingestion)
+
+
+def _with_an_answer_lost(suffix: str, error: BaseException, work: Any) -> Callable[..., None]:
+    """`work`, whose first commit to the table comes through, and whose answer is this error."""
+    real_commit = SqlCatalog.commit_table
+    errors = [error]
+
+    def commit_table(catalog: SqlCatalog, table: Any, *arguments: Any) -> Any:
+        answer = real_commit(catalog, table, *arguments)
+        if table.name()[-1].endswith(suffix) and errors:
+            raise errors.pop()
+        return answer
+
+    def patched(deployment: Deployment, ingestion: Ingestion) -> None:
+        SqlCatalog.commit_table = commit_table
+        work(deployment, ingestion)
+
+    return patched
+
+
+def pass_with_a_lost_connection(deployment: Deployment, ingestion: Ingestion) -> None:
+    """The network fails after the main commit."""
+    _with_an_answer_lost(ingestion.name, OSError("reset by peer"), one_pass)(deployment, ingestion)
+
+
+def pass_with_an_odd_answer(deployment: Deployment, ingestion: Ingestion) -> None:
+    """The catalog's answer to the main commit is one that nobody foresaw."""
+    _with_an_answer_lost(ingestion.name, ValueError("not JSON"), one_pass)(deployment, ingestion)
+
+
+def pass_interrupted(deployment: Deployment, ingestion: Ingestion) -> None:
+    """The run is cancelled while it waits for the answer to the main commit."""
+    error = KeyboardInterrupt()
+    _with_an_answer_lost(ingestion.name, error, engine_pass)(deployment, ingestion)
+
+
+def pass_with_a_lost_connection_over_rejected_rows(
+    deployment: Deployment, ingestion: Ingestion
+) -> None:
+    """The network fails after the commit of the rejected rows."""
+    _with_an_answer_lost("__rejected", OSError("reset by peer"), one_pass)(deployment, ingestion)

@@ -1,0 +1,38 @@
+"""Deployments of the tests' own: one in this process, one as a user has it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest_assets_tests.end_to_end.product import Product
+from ingest_assets_tests.end_to_end.workshop import Workshop
+
+
+@pytest.fixture
+def workshop(
+    tmp_path: Path, fresh_database: str, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workshop]:
+    """A deployment in this process, with a bucket and a database of its own."""
+    for name, value in s3.env().items():
+        monkeypatch.setenv(name, value)
+    made = Workshop(tmp_path / "home", fresh_database, s3, bucket)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def product(tmp_path: Path, fresh_database: str, s3: Any, bucket: str) -> Product:
+    """The command line on a database and a bucket of its own."""
+    return Product(tmp_path / "user", s3, bucket, INGEST_POSTGRES_URL=fresh_database)
+
+
+@pytest.fixture
+def embedded_product(tmp_path: Path, s3: Any) -> Callable[..., Product]:
+    """Each call gives a command line whose Postgres is the embedded one of its home."""
+
+    def make(name: str, **env: str) -> Product:
+        return Product(tmp_path / name, s3, s3.make_bucket(), **env)
+
+    return make

@@ -1,0 +1,254 @@
+"""Parquet files of all types that producers write."""
+
+import datetime
+import json
+from decimal import Decimal
+from typing import Any
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+
+from ingest_assets.errors import (
+    ColumnNameError,
+    CorruptFileError,
+    EncryptedFileError,
+    UnsupportedTypeError,
+    WrongFormatError,
+)
+from ingest_assets.files.reading.reader import reader_for
+from ingest_assets.schema.column import Column
+from ingest_assets.schema.types import format_type, parse_type
+from ingest_assets_tests.files.reading.contents import (
+    carefully,
+    columns_of,
+    content,
+    fast,
+    parquet,
+)
+
+_UTC = datetime.UTC
+
+
+@pytest.mark.parametrize(
+    ("array", "words", "value"),
+    [
+        (pa.array([1], pa.int8()), "int", 1),
+        (pa.array([1], pa.uint16()), "int", 1),
+        (pa.array([2**32 - 1], pa.uint32()), "long", 2**32 - 1),
+        (pa.array([2**64 - 1], pa.uint64()), "decimal(20,0)", Decimal(2**64 - 1)),
+        (pa.array([1.5], pa.float32()), "float", 1.5),
+        (pa.array(["a"]).dictionary_encode(), "string", "a"),
+        (pa.array(["a"], pa.large_string()), "string", "a"),
+        (pa.array([b"a"], pa.large_binary()), "binary", b"a"),
+        (pa.array([b"ab"], pa.binary(2)), "fixed(2)", b"ab"),
+        (pa.array([0], pa.date32()), "date", datetime.date(1970, 1, 1)),
+        (pa.array([1000], pa.time32("ms")), "time", datetime.time(0, 0, 1)),
+        (pa.array([1000], pa.time64("ns")), "time", datetime.time(0, 0, 0, 1)),
+        (pa.array([1000], pa.timestamp("ms")), "timestamp", datetime.datetime(1970, 1, 1, 0, 0, 1)),  # noqa: DTZ001
+        (
+            pa.array([1000], pa.timestamp("ns", tz="Europe/Berlin")),
+            "timestamptz",
+            datetime.datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=_UTC),
+        ),
+        (pa.array([Decimal("1.50")], pa.decimal128(5, 2)), "decimal(5,2)", Decimal("1.50")),
+        (pa.array([[1]], pa.large_list(pa.int32())), "list<int>", [1]),
+        (pa.array([{"A": 1}], pa.struct([("A", pa.int8())])), "struct<a: int>", {"a": 1}),
+        (
+            pa.array([[{"B": "x"}], None, []], pa.list_(pa.struct([("B", pa.large_string())]))),
+            "list<struct<b: string>>",
+            [{"b": "x"}],
+        ),
+        (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())), "map<string, long>", [("k", 1)]),
+    ],
+)
+def test_a_type_becomes_the_one_that_iceberg_holds(array: pa.Array, words: str, value: Any) -> None:
+    data = parquet(pa.table({"Value": array}))
+    [column] = columns_of("parquet", data)
+    assert (column.name, format_type(column.type)) == ("value", words)
+    read = carefully("parquet", data)
+    assert read.rows.column("value")[0].as_py() == value
+    assert read.rows.column("_rescued_data").null_count == len(array)
+    quick = fast("parquet", data, (column,))
+    assert quick is not None
+    assert quick.rows.equals(read.rows)
+
+
+def test_a_column_of_the_type_null_says_nothing() -> None:
+    data = parquet(pa.table({"a": [1], "n": pa.nulls(1)}))
+    assert [c.name for c in columns_of("parquet", data)] == ["a"]
+    assert fast("parquet", data, columns_of("parquet", data)) is not None
+    table = (Column("n", pa.int64()),)
+    observed = reader_for("parquet", {}).observe(content(data), table)
+    assert observed.columns[0] == table[0]
+
+
+def test_nanoseconds_that_are_no_microseconds_are_rescued() -> None:
+    data = parquet(pa.table({"At": pa.array([1000, 1001, None], pa.timestamp("ns"))}))
+    columns = columns_of("parquet", data)
+    assert fast("parquet", data, columns) is None
+    rows = carefully("parquet", data).rows.to_pylist()
+    assert [row["at"] is None for row in rows] == [False, True, True]
+    assert [row["_rescued_data"] is None for row in rows] == [True, False, True]
+    assert json.loads(rows[1]["_rescued_data"]) == {"At": "1970-01-01 00:00:00.000001001"}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [pa.array([1], pa.duration("s")), pa.array([{}], pa.struct([]))],
+)
+def test_a_type_that_iceberg_lacks_is_refused_by_name(array: pa.Array) -> None:
+    table = pa.table({"Odd": array})
+    try:
+        data = parquet(table)
+    except pa.ArrowNotImplementedError:
+        pytest.skip("Parquet cannot hold it either")
+    with pytest.raises(UnsupportedTypeError, match="'Odd'"):
+        carefully("parquet", data)
+
+
+@pytest.mark.parametrize(
+    ("table", "array", "verdict_type", "values", "rescued"),
+    [
+        ("long", pa.array([1], pa.int32()), "long", [1], [None]),
+        ("double", pa.array([1], pa.int64()), "double", [1.0], [None]),
+        ("int", pa.array([1], pa.int64()), "long", [1], [None]),
+        ("double", pa.array([1, 2, 2**53 + 1]), "double", [1, 2, None], [None, None, 2**53 + 1]),
+        ("timestamptz", pa.array(["2024-01-01"]), "timestamptz", None, [None]),
+        ("long", pa.array(["1", "x"]), "string", [None, None], ["1", "x"]),
+        ("string", pa.array([1, 2]), "long", [None, None], [1, 2]),
+        ("decimal(10,2)", pa.array([Decimal("1.5")]), "decimal(10,2)", [Decimal("1.5")], [None]),
+    ],
+)
+def test_the_table_decides_the_type_where_the_values_fit(
+    table: str,
+    array: pa.Array,
+    verdict_type: str,
+    values: list[Any] | None,
+    rescued: list[Any],
+) -> None:
+    known = (Column("v", parse_type(table)),)
+    data = parquet(pa.table({"v": array}))
+    reader = reader_for("parquet", {})
+    [column] = reader.observe(content(data), known).columns
+    assert format_type(column.type) == verdict_type
+    [chunk] = reader.read_careful(content(data), known, ignored=frozenset())
+    if values is not None:
+        assert chunk.rows.column("v").to_pylist() == values
+    found = [json.loads(r)["v"] if r else None for r in chunk.rows["_rescued_data"].to_pylist()]
+    assert found == rescued
+    quick = fast("parquet", data, known)
+    assert (quick is None) == any(r is not None for r in rescued)
+    assert quick is None or quick.rows.equals(chunk.rows)
+
+
+def test_unknown_and_missing_columns_are_rescued_and_null() -> None:
+    known = (Column("a", pa.int64()), Column("b", pa.string()))
+    data = parquet(pa.table({"a": [1, 2], "New": [None, {"x": [1]}]}))
+    assert fast("parquet", data, known) is None
+    [chunk] = reader_for("parquet", {}).read_careful(content(data), known, ignored=frozenset())
+    assert chunk.rows.to_pylist() == [
+        {"a": 1, "b": None, "_source_row": 1, "_rescued_data": None},
+        {"a": 2, "b": None, "_source_row": 2, "_rescued_data": '{"New":{"x":[1]}}'},
+    ]
+
+
+def test_names_that_collide_are_an_error_nested_too() -> None:
+    with pytest.raises(ColumnNameError, match="'A' and 'a'"):
+        carefully("parquet", parquet(pa.table({"A": [1], "a": [2]})))
+    with pytest.raises(ColumnNameError, match="'X' and 'x'"):
+        carefully("parquet", parquet(pa.table({"s": [{"X": 1, "x": 2}]})))
+
+
+def test_rows_are_numbered_over_row_groups_and_batches() -> None:
+    data = parquet(pa.table({"a": range(1000)}), row_group_size=300)
+    columns = columns_of("parquet", data)
+    quick = fast("parquet", data, columns)
+    assert quick is not None
+    assert quick.rows.column("_source_row").to_pylist() == list(range(1, 1001))
+
+
+def test_no_rows_is_fine() -> None:
+    table = columns_of("parquet", parquet(pa.table({"a": [1]})))
+    for data in (b"", parquet(pa.table({"a": pa.array([], pa.int64())}))):
+        quick = fast("parquet", data, table)
+        assert quick is not None
+        assert quick.rows.num_rows == 0
+        assert carefully("parquet", data, table).rows.num_rows == 0
+
+
+_WHOLE = parquet(pa.table({"a": list(range(5000)), "b": ["x" * 50] * 5000}))
+
+
+@pytest.mark.parametrize("data", [_WHOLE[:-1], _WHOLE[: len(_WHOLE) // 2], _WHOLE[:6], b"PAR1PAR1"])
+def test_a_file_cut_short_is_corrupt(data: bytes) -> None:
+    with pytest.raises(CorruptFileError, match="damaged"):
+        carefully("parquet", data)
+
+
+def test_damaged_pages_are_corrupt_on_both_paths() -> None:
+    damaged = _WHOLE[:200] + bytes(2000) + _WHOLE[2200:]
+    columns = columns_of("parquet", _WHOLE)
+    with pytest.raises(CorruptFileError, match="damaged"):
+        fast("parquet", damaged, columns)
+    with pytest.raises(CorruptFileError, match="damaged"):
+        carefully("parquet", damaged, columns)
+
+
+def test_other_bytes_are_another_format_or_encrypted() -> None:
+    with pytest.raises(WrongFormatError, match="JSON"):
+        carefully("parquet", b'{"a":1}\n' * 100)
+    with pytest.raises(WrongFormatError, match="ORC"):
+        carefully("parquet", b"ORC" + bytes(50))
+    with pytest.raises(EncryptedFileError, match="encrypted Parquet"):
+        carefully("parquet", b"PARE" + _WHOLE[4:-4] + b"PARE")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "Id": st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
+                "s": st.one_of(
+                    st.none(), st.fixed_dictionaries({"A": st.booleans(), "b": st.text("é x")})
+                ),
+                "l": st.one_of(
+                    st.none(), st.lists(st.fixed_dictionaries({"N": st.integers(0, 9)}), max_size=3)
+                ),
+            }
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.integers(1, 5),
+)
+def test_both_paths_read_equal_rows(records: list[dict[str, Any]], group: int) -> None:
+    schema = pa.schema(
+        [
+            ("Id", pa.int64()),
+            ("s", pa.struct([("A", pa.bool_()), ("b", pa.string())])),
+            ("l", pa.list_(pa.struct([("N", pa.int8())]))),
+        ]
+    )
+    data = parquet(pa.Table.from_pylist(records, schema=schema), row_group_size=group)
+    columns = columns_of("parquet", data)
+    quick = fast("parquet", data, columns)
+    assert quick is not None
+    assert quick.rows.equals(carefully("parquet", data).rows)
+    assert quick.rows.column("id").to_pylist() == [r["Id"] for r in records]
+    assert [row["s"] and row["s"]["a"] for row in quick.rows.to_pylist()] == [
+        r["s"] and r["s"]["A"] for r in records
+    ]
+    assert [row["l"] and [e["n"] for e in row["l"]] for row in quick.rows.to_pylist()] == [
+        r["l"] and [e["N"] for e in r["l"]] for r in records
+    ]
+
+
+def test_times_that_python_cannot_hold_are_rescued() -> None:
+    far = pa.array([0, 2**62], pa.timestamp("ms"))
+    rows = carefully("parquet", parquet(pa.table({"at": far}))).rows.to_pylist()
+    assert rows[0]["_rescued_data"] is None
+    assert rows[1]["at"] is None
+    assert rows[1]["_rescued_data"] is not None

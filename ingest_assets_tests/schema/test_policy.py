@@ -1,0 +1,98 @@
+"""What is decided about a file, by the rules of its declaration."""
+
+from dataclasses import replace
+
+import pytest
+
+from ingest_assets.schema.column import Column, Columns
+from ingest_assets.schema.observed import Observed
+from ingest_assets.schema.policy import Action, SchemaRules, decide
+from ingest_assets.schema.types import format_type, parse_type
+
+_ID = Column("id", parse_type("long"), is_required=True)
+_NOTE = Column("note", parse_type("string"))
+_NEW = Column("new", parse_type("date"))
+
+
+def _observed(*columns: Column, records: int = 10) -> Observed:
+    return Observed(columns, records, {}, frozenset(c.name for c in columns))
+
+
+def _words(columns: Columns) -> dict[str, str]:
+    return {c.name: format_type(c.type) + ("!" if c.is_required else "") for c in columns}
+
+
+def test_the_first_file_makes_columns_required_that_every_record_had() -> None:
+    observed = Observed(
+        (replace(_ID, is_required=False), _NOTE, _NEW), 3, {}, frozenset({"id", "note"})
+    )
+    decision = decide(None, observed, SchemaRules(optional_columns=frozenset({"note"})))
+    assert (decision.verdict, decision.action) == ("INITIAL", Action.WRITE)
+    assert _words(decision.target) == {"id": "long!", "note": "string", "new": "date"}
+
+
+def test_new_columns_and_nested_fields_are_added_as_optional_at_the_end() -> None:
+    active = (_ID, Column("a", parse_type("struct<x: int>")))
+    observed = _observed(Column("a", parse_type("struct<y: date, x: long>")), _NEW, _ID)
+    decision = decide(active, observed, SchemaRules())
+    assert (decision.verdict, decision.action) == ("NON_BREAKING", Action.WRITE)
+    assert _words(decision.target) == {
+        "id": "long!",
+        "a": "struct<x: long, y: date>",
+        "new": "date",
+    }
+
+
+def test_nothing_new_writes_with_the_active_columns() -> None:
+    decision = decide((_ID, _NOTE), _observed(_ID), SchemaRules())
+    assert (decision.verdict, decision.action, decision.target) == (
+        "IDENTICAL",
+        Action.WRITE,
+        (_ID, _NOTE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("observed", "rules"),
+    [
+        (_observed(_NOTE), SchemaRules()),
+        (_observed(replace(_ID, type=parse_type("string"))), SchemaRules()),
+        (_observed(_ID, _NEW), SchemaRules(on_new_column="review")),
+    ],
+)
+def test_a_file_is_parked_for_review(observed: Observed, rules: SchemaRules) -> None:
+    decision = decide((_ID, _NOTE), observed, rules)
+    assert decision.is_parked
+    assert decision.difference.changes
+
+
+def test_missing_and_changed_columns_are_written_where_the_declaration_says_so() -> None:
+    rules = SchemaRules(on_missing_column="allow", on_type_change="rescue")
+    active = (_ID, _NOTE)
+    decision = decide(active, _observed(replace(_NOTE, type=parse_type("date"))), rules)
+    assert (decision.verdict, decision.action) == ("BREAKING", Action.WRITE)
+    assert decision.target == active
+
+
+@pytest.mark.parametrize(("choice", "ignored"), [("rescue", set()), ("ignore", {"new"})])
+def test_new_columns_stay_out_of_the_table(choice: str, ignored: set[str]) -> None:
+    observed = _observed(_ID, _NEW, Column("a", parse_type("struct<x: long, y: long>")))
+    active = (_ID, Column("a", parse_type("struct<x: long>")))
+    decision = decide(active, observed, SchemaRules(on_new_column=choice))  # type: ignore[arg-type]
+    assert decision.target == active
+    assert decision.ignored == ignored
+    assert not decision.is_parked
+
+
+def test_a_file_without_records_changes_nothing_and_lacks_nothing() -> None:
+    decision = decide((_ID,), _observed(records=0), SchemaRules())
+    assert (decision.verdict, decision.target) == ("IDENTICAL", (_ID,))
+    assert decide(None, _observed(records=0), SchemaRules()).target == ()
+
+
+def test_declared_columns_stand_in_for_a_first_version() -> None:
+    rules = SchemaRules(declared=(_ID, _NOTE))
+    decision = decide(None, _observed(_ID, _NEW), rules)
+    assert decision.verdict == "INITIAL"
+    assert _words(decision.target) == {"id": "long!", "note": "string", "new": "date!"}
+    assert decide(None, _observed(_NEW), rules).is_parked

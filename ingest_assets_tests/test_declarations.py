@@ -1,0 +1,485 @@
+"""Declarations: what is accepted, and every problem of every file named with its field."""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from ingest_assets.declarations import load_declarations, read_declarations
+from ingest_assets.deployment import Deployment
+from ingest_assets.errors import (
+    ConnectionsFileError,
+    DeclarationError,
+    UnknownIngestionError,
+)
+from ingest_assets.files.connections import Connection, load_connections
+from ingest_assets.ingestion import Ingestion, problems_of
+from ingest_assets.settings import Settings
+
+EVERY_FIELD = """
+type: ingest_assets.components.S3ToIceberg
+attributes:
+  name: orders
+  description: null
+  owners: []
+  source:
+    uri: s3://landing/orders/
+    connection: default
+    pattern: "**/*"
+    discovery: {mode: listing, interval_seconds: 30, queue_url: null}
+    start: {include_existing: true, modified_after: null}
+    settle_seconds: 0
+    on_changed_file: replace
+    max_file_bytes: 5368709120
+    after_success: {action: keep, after_days: 0, to: null}
+  format: {type: json, options: {}}
+  max_rejected_ratio: 0.1
+  schema:
+    columns: null
+    on_new_column: merge
+    on_missing_column: review
+    on_type_change: review
+    optional_columns: []
+  table:
+    identifier: raw.orders
+    write_mode: append
+    primary_key: []
+    order_by: null
+    partition_by: []
+    sort_by: []
+    properties: {}
+  transform: null
+  quality: []
+  batch: {max_files: 1000, max_bytes: 1073741824}
+  engine: local
+  schedule: null
+  retries: {attempts: 3, backoff_minutes: [1, 5, 15]}
+  dead_letter: {uri: null, connection: default}
+  retain_partitions_days: 90
+  max_live_partitions: 50000
+  alerts: []
+"""
+REQUIRED: dict[str, Any] = {
+    "name": "orders",
+    "source": {"uri": "s3://landing/orders/"},
+    "format": {"type": "json"},
+    "table": {"identifier": "raw.orders"},
+}
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    """The required fields, and one more."""
+    attributes = copy.deepcopy(REQUIRED)
+    *parents, last = path.split(".")
+    place = attributes
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return attributes
+
+
+def _without(path: str) -> dict[str, Any]:
+    attributes = copy.deepcopy(REQUIRED)
+    *parents, last = path.split(".")
+    place = attributes
+    for parent in parents:
+        place = place[parent]
+    del place[last]
+    return attributes
+
+
+def _problems(attributes: dict[str, Any]) -> list[str]:
+    ingestion, problems = problems_of("orders/defs.yaml", attributes)
+    assert (ingestion is None) == bool(problems)
+    assert all(len(problem.splitlines()) == 1 for problem in problems)
+    return problems
+
+
+def _declared(folder: Path, name: str, attributes: object) -> Path:
+    path = folder / name / "defs.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {"type": "ingest_assets.components.S3ToIceberg", "attributes": attributes}
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def _leaves(model: BaseModel, path: str = "") -> Iterator[str]:
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        field = f"{path}{info.alias or name}"
+        yield from _leaves(value, f"{field}.") if isinstance(value, BaseModel) else [field]
+
+
+def test_every_field_may_be_written_with_its_default(tmp_path: Path) -> None:
+    (tmp_path / "defs.yaml").write_text(EVERY_FIELD)
+    (declaration,) = load_declarations(tmp_path)
+    assert declaration.ingestion == Ingestion.model_validate(REQUIRED)
+
+
+def test_no_field_is_missing_from_what_is_documented() -> None:
+    written = yaml.safe_load(EVERY_FIELD)["attributes"]
+
+    def paths(value: dict[str, Any], path: str = "") -> Iterator[str]:
+        for name, part in value.items():
+            field = f"{path}{name}"
+            yield from (paths(part, f"{field}.") if isinstance(part, dict) and part else [field])
+
+    assert set(_leaves(Ingestion.model_validate(REQUIRED))) == set(paths(written))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("description", "Orders as the shop exports them, one file an hour."),
+        ("owners", ["team:shop", "ada@example.com"]),
+        ("source.uri", "s3://bucket"),
+        ("source.uri", "gs://bucket/a b/"),
+        ("source.uri", "az://container/x"),
+        ("source.uri", "file:///srv/landing/"),
+        ("source.pattern", "2026/**/*.{json,jsonl}"),
+        ("source.discovery.interval_seconds", 5),
+        ("source.start", {"include_existing": False, "modified_after": "2026-01-31T00:00:00Z"}),
+        ("source.max_file_bytes", 1),
+        ("format", {"type": "parquet"}),
+        ("max_rejected_ratio", 0),
+        ("max_rejected_ratio", 1),
+        ("table.partition_by", ["day(at)", "bucket(16, id)", "truncate(4, sku)", "region"]),
+        ("table.sort_by", ["customer_id", "ordered_at desc"]),
+        ("table.properties", {"write.target-file-size-bytes": "134217728"}),
+        ("table.identifier", "lake.raw.orders_2"),
+        ("batch", {"max_files": 1, "max_bytes": 1}),
+        ("schedule", {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}),
+        ("schedule", {"cron": "*/15 8-18,20 1 JAN-mar mon"}),
+        ("retries", {"attempts": 1, "backoff_minutes": [0.5]}),
+    ],
+)
+def test_what_works_today_is_accepted(field: str, value: object) -> None:
+    assert _problems(_with(field, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("source.discovery.mode", "notifications"),
+        ("source.discovery.mode", "both"),
+        ("source.discovery.queue_url", "https://sqs.eu-central-1.amazonaws.com/1/landing"),
+        ("source.settle_seconds", 30),
+        ("source.on_changed_file", "append"),
+        ("source.on_changed_file", "ignore"),
+        ("source.on_changed_file", "fail"),
+        ("source.after_success", {"action": "delete", "after_days": 7}),
+        ("source.after_success", {"action": "move", "to": "s3://archive/"}),
+        ("schema.columns", [{"name": "order_id", "type": "long", "required": True}]),
+        ("schema.on_new_column", "review"),
+        ("schema.on_new_column", "rescue"),
+        ("schema.on_missing_column", "allow"),
+        ("schema.on_type_change", "rescue"),
+        ("schema.optional_columns", ["note"]),
+        ("table.write_mode", "merge"),
+        ("table.write_mode", "overwrite"),
+        ("table.primary_key", ["order_id"]),
+        ("table.order_by", "updated_at"),
+        ("transform", "SELECT * FROM source"),
+        ("quality", [{"not_null": ["order_id"], "blocking": True}]),
+        ("engine", "spark"),
+        ("dead_letter", {"uri": "s3://dead/"}),
+        ("retain_partitions_days", 30),
+        ("max_live_partitions", 100),
+        ("alerts", ["ops-slack"]),
+        ("format.type", "avro"),
+        ("format.type", "orc"),
+        ("format.type", "xml"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused_by_name(field: str, value: object) -> None:
+    (problem,) = _problems(_with(field, value))
+    assert problem.startswith(f"orders/defs.yaml: attributes.{field}: not available yet")
+
+
+@pytest.mark.parametrize(
+    "field", ["name", "source", "source.uri", "format", "format.type", "table", "table.identifier"]
+)
+def test_what_is_required_and_missing_is_named(field: str) -> None:
+    problems = _problems(_without(field))
+    assert problems == [f"orders/defs.yaml: attributes.{field}: is required and missing"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "sources",
+        "source.prefix",
+        "source.start.after",
+        "source.discovery.queue",
+        "schema.column",
+        "schema_rules",
+        "table.mode",
+        "batch.files",
+        "retries.max",
+        "format.delimiter",
+        "dead_letter.url",
+        "schedule.tz",
+    ],
+)
+def test_an_unknown_field_is_named(field: str) -> None:
+    problems = _problems(_with(field, "x"))
+    assert f"orders/defs.yaml: attributes.{field}: is not a field of the declaration" in problems
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("name", "Orders", "should be lower-case letters, digits and _"),
+        ("name", "1orders", "beginning with a letter"),
+        ("name", "orders\n", "should be lower-case"),
+        ("name", 7, "input should be a valid string, not 7"),
+        ("name", None, "input should be a valid string, not None"),
+        ("owners", ["ada"], "'ada' should be an e-mail address or team:name"),
+        ("owners", "ada@example.com", "input should be a valid list"),
+        ("source", "s3://landing/", "input should be a valid dictionary"),
+        ("source.uri", "landing/orders", "is not an address of files"),
+        ("source.uri", "http://landing/orders", "is not an address of files"),
+        ("source.uri", "s3:///orders", "names no bucket; write s3://bucket/prefix/"),
+        ("source.uri", "file://srv/landing", "write file:///srv/landing"),
+        ("source.uri", "file:///", "names no folder"),
+        ("source.pattern", "/orders/*", "must be a glob on the key below the prefix"),
+        ("source.pattern", "", "must be a glob"),
+        ("source.pattern", "{1..99999}.json", "stands for too many patterns"),
+        ("source.discovery.interval_seconds", 0, "greater than 0, not 0"),
+        ("source.discovery.interval_seconds", "soon", "a valid integer"),
+        ("source.discovery.mode", "polling", "'listing', 'notifications' or 'both', not 'polling'"),
+        ("source.start.include_existing", "perhaps", "a valid boolean"),
+        ("source.start.modified_after", "2026-01-31T00:00:00", "timezone"),
+        ("source.start.modified_after", "yesterday", "a valid datetime"),
+        ("source.max_file_bytes", -1, "greater than 0"),
+        ("source.after_success.action", "burn", "'keep', 'tag', 'move' or 'delete'"),
+        ("format.type", "jsonl", "'json', 'csv', 'parquet'"),
+        ("max_rejected_ratio", 1.5, "less than or equal to 1"),
+        ("max_rejected_ratio", float("nan"), "not nan"),
+        ("table.identifier", "orders", "should be namespace.table"),
+        ("table.identifier", "raw.Orders", "should be namespace.table"),
+        ("table.identifier", "raw.orders\n", "should be namespace.table"),
+        ("table.identifier", "raw.orders__rejected", "kept for the rejected rows"),
+        ("table.partition_by", ["week(at)"], "'week(at)' is not a partition"),
+        ("table.partition_by", ["region", "region"], "'region' twice"),
+        ("table.sort_by", ["at downwards"], "'at downwards' is not a sort term"),
+        ("table.properties", {"commit.retry.num-retries": "4"}, "is set by the ingestion itself"),
+        ("batch.max_files", 0, "greater than 0"),
+        ("batch.max_files", "many", "a valid integer"),
+        ("schedule.cron", "0 2 * *", "is not a cron line of five fields, as in 0 2 * * *"),
+        ("schedule.cron", "61 2 * * *", "'61' is not"),
+        ("schedule.cron", "0 2 * * someday", "'someday' is not"),
+        ("retries.attempts", 0, "greater than 0"),
+        ("retries.backoff_minutes", [], "at least 1 item"),
+        ("engine", "flink", "'local' or 'spark'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(
+    field: str, value: object, problem: str
+) -> None:
+    problems = _problems(_with(field, value))
+    about = [text for text in problems if text.startswith(f"orders/defs.yaml: attributes.{field}")]
+    assert len(about) == 1, problems
+    assert problem in about[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["* * * * *", "*/15 8-18,20 1 jan-mar mon", "05 00 1-31/2 12 0,7", "0-59/7 */6 * DEC Sun-Sat"],
+)
+def test_a_cron_line_that_is_accepted_is_one_for_dagster(line: str) -> None:
+    assert _problems(_with("schedule", {"cron": line})) == []
+    dg.ScheduleDefinition(name="orders", cron_schedule=line, job_name="orders")
+
+
+def test_a_time_zone_that_there_is_not_is_named() -> None:
+    attributes = _with("schedule", {"cron": "0 2 * * *", "timezone": "Europe/Atlantis"})
+    assert _problems(attributes) == [
+        "orders/defs.yaml: attributes.schedule.timezone: 'Europe/Atlantis' is not a time zone; "
+        "write a name such as Europe/Berlin"
+    ]
+
+
+def test_the_options_of_a_format_are_checked() -> None:
+    (problem,) = _problems(_with("format.options", {"delimiterr": ";"}))
+    assert "attributes.format" in problem
+    assert "delimiterr" in problem
+
+
+def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
+    _declared(tmp_path, "one", {**REQUIRED, "name": "Upper", "batch": {"max_files": 0}})
+    _declared(tmp_path, "two/deeper", {**REQUIRED, "format": {"type": "yaml"}, "extra": 1})
+    _declared(tmp_path, "good", {**REQUIRED, "name": "good", "table": {"identifier": "raw.good"}})
+    declarations, problems = read_declarations(tmp_path)
+    assert [declaration.ingestion.name for declaration in declarations] == ["good"]
+    assert declarations[0].path == "good/defs.yaml"
+    assert [problem.split(": ")[:2] for problem in problems] == [
+        ["one/defs.yaml", "attributes.name"],
+        ["one/defs.yaml", "attributes.batch.max_files"],
+        ["two/deeper/defs.yaml", "attributes.format.type"],
+        ["two/deeper/defs.yaml", "attributes.extra"],
+    ]
+    with pytest.raises(DeclarationError) as caught:
+        load_declarations(tmp_path)
+    assert caught.value.problems == problems
+    assert str(caught.value) == "\n".join(problems)
+
+
+def test_two_declarations_cannot_have_one_name_or_one_table(tmp_path: Path) -> None:
+    _declared(tmp_path, "a", REQUIRED)
+    _declared(tmp_path, "b", {**REQUIRED, "table": {"identifier": "raw.others"}})
+    _declared(tmp_path, "c", {**REQUIRED, "name": "others"})
+    _, problems = read_declarations(tmp_path)
+    assert problems == [
+        "b/defs.yaml: attributes.name: 'orders' is declared by a/defs.yaml already",
+        "c/defs.yaml: attributes.table.identifier: 'raw.orders' is declared by a/defs.yaml already",
+    ]
+
+
+def test_several_declarations_may_stand_in_one_file(tmp_path: Path) -> None:
+    other = EVERY_FIELD.replace("orders", "others")
+    (tmp_path / "defs.yaml").write_text(f"{EVERY_FIELD}\n---\n{other}")
+    assert [found.ingestion.name for found in load_declarations(tmp_path)] == ["orders", "others"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"type: [", "defs.yaml: is not YAML: "),
+        (b"type: x\n\tattributes: {}", "defs.yaml: is not YAML: "),
+        (b"name: \xff\xfe", "defs.yaml: is not YAML: "),
+        (b"attributes: !!python/object:os.system {}", "defs.yaml: is not YAML: "),
+        (b"", "defs.yaml: is empty"),
+        (b"# only a comment\n", "defs.yaml: is empty"),
+        (b"- a\n- b\n", "defs.yaml: should have `type: ingest_assets.components.S3ToIceberg`"),
+        (b"attributes: {}", "defs.yaml: type: is None and should be ingest_assets.components"),
+        (b"type: dagster.Other\n", "defs.yaml: type: is 'dagster.Other' and should be"),
+        (b"type: ingest_assets.components.S3ToIceberg", "defs.yaml: attributes: is missing"),
+        (
+            b"type: ingest_assets.components.S3ToIceberg\nname: x\nattributes: {}",
+            "defs.yaml: name: is not known here; put it under attributes",
+        ),
+        (
+            b"type: ingest_assets.components.S3ToIceberg\nattributes:\n  name: a\n  name: b\n",
+            "defs.yaml: is not YAML: 'name' is written twice",
+        ),
+    ],
+)
+def test_a_file_that_is_no_declaration_is_named(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    (tmp_path / "defs.yaml").write_bytes(content)
+    declarations, problems = read_declarations(tmp_path)
+    assert declarations == []
+    assert len(problems) == 1
+    assert problems[0].startswith(problem)
+    assert len(problems[0].splitlines()) == 1
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="is not a folder; INGEST_DEFS should name"):
+        load_declarations(tmp_path / "nowhere")
+
+
+def test_a_folder_without_declarations_has_none(tmp_path: Path) -> None:
+    assert load_declarations(tmp_path) == []
+
+
+def test_an_unknown_connection_is_named_with_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "connections.yaml").write_text("partner: {region: eu-central-1}\nvendor:\n")
+    _declared(tmp_path, "a", _with("source.connection", "partnr"))
+    _declared(
+        tmp_path,
+        "b",
+        {**_with("source.connection", "partner"), "name": "b", "table": {"identifier": "raw.b"}},
+    )
+    _, problems = read_declarations(tmp_path)
+    assert problems == [
+        "a/defs.yaml: attributes.source.connection: 'partnr' is not in connections.yaml, "
+        "which has default, partner, vendor"
+    ]
+
+
+def test_connections_are_read_with_the_default_among_them(tmp_path: Path) -> None:
+    assert load_connections(tmp_path) == {"default": Connection()}
+    (tmp_path / "connections.yaml").write_text(
+        "vendor: {region: eu-central-1, endpoint_url: 'https://storage.example'}\n"
+        "partner: {access_key_id_env: K, secret_access_key_env: S}\n"
+    )
+    connections = load_connections(tmp_path)
+    assert set(connections) == {"default", "vendor", "partner"}
+    assert connections["vendor"].endpoint_url == "https://storage.example"
+    env = {"K": "key", "S": "secret"}
+    assert connections["partner"].static_keys(env) == {
+        "aws_access_key_id": "key",
+        "aws_secret_access_key": "secret",
+    }
+    assert connections["vendor"].static_keys(env) is None
+    with pytest.raises(ConnectionsFileError, match="takes keys from K and S, and they are not set"):
+        connections["partner"].static_keys({})
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("a: [", "connections.yaml: is not YAML"),
+        ("- a", "should be a mapping from names to connections"),
+        ("a: x", "connections.yaml: a: "),
+        ("a: []", "connections.yaml: a: "),
+        ("a: {secret_access_key: abc}", "a.secret_access_key: is not a field of a connection"),
+        ("a: {access_key_id_env: K}", "access_key_id_env and secret_access_key_env go together"),
+        ("a: {external_id: x}", "external_id goes with role_arn"),
+        ("a: {endpoint_url: 'localhost:9000'}", "a.endpoint_url: 'localhost:9000' should begin"),
+        ("a: {region: 7}", "a.region: Input should be a valid string"),
+    ],
+)
+def test_connections_that_do_not_hold_are_named(tmp_path: Path, content: str, problem: str) -> None:
+    (tmp_path / "connections.yaml").write_text(content)
+    with pytest.raises(ConnectionsFileError) as caught:
+        load_connections(tmp_path)
+    assert problem in str(caught.value)
+    assert "abc" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    _, problems = read_declarations(tmp_path)
+    assert problems == [str(caught.value)]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Callable[[], Deployment]:
+    """A deployment on declarations in a folder; its services are never reached."""
+    settings = Settings.from_env({"INGEST_HOME": str(tmp_path), "INGEST_DEFS": str(tmp_path)})
+    return lambda: Deployment(settings)
+
+
+def test_an_ingestion_is_found_by_its_name(
+    tmp_path: Path, deployment: Callable[[], Deployment]
+) -> None:
+    with pytest.raises(UnknownIngestionError, match="declared are: none at all"):
+        deployment().ingestion("orders")
+    _declared(tmp_path, "a", REQUIRED)
+    assert deployment().ingestion("orders").table.identifier == "raw.orders"
+    with pytest.raises(UnknownIngestionError, match=r"'order'.*declared are: orders"):
+        deployment().ingestion("order")
+
+
+def test_a_connection_that_there_is_not_opens_no_store(
+    tmp_path: Path, deployment: Callable[[], Deployment]
+) -> None:
+    ingestion = Ingestion.model_validate(_with("source.connection", "partner"))
+    with pytest.raises(
+        ConnectionsFileError, match=r"which connections\.yaml lacks; it has default"
+    ):
+        deployment().store(ingestion)
+    (tmp_path / "connections.yaml").write_text("partner: {}")
+    deployment().store(ingestion)
+
+
+def test_a_declaration_cannot_be_changed_afterwards() -> None:
+    ingestion = Ingestion.model_validate(REQUIRED)
+    with pytest.raises(ValueError, match="frozen"):
+        ingestion.name = "others"  # type: ignore[misc]
