@@ -1,7 +1,6 @@
 """`ingest-assets run`: one pass of one ingestion, without a daemon."""
 
 import json
-import logging
 import sys
 
 import click
@@ -27,7 +26,6 @@ def command(name: str, as_json: bool) -> None:
 
     Exit code 0: all well; 3: a file failed, was dead-lettered, or waits for a decision.
     """
-    logging.getLogger("ingest_assets").setLevel(logging.ERROR)
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
     deployment.ledger.ledger_id()  # says so now if Postgres is out of reach

@@ -15,6 +15,7 @@ from dagster_postgres import PostgresEventLogStorage
 from ingest_assets import settings
 from ingest_assets.errors import ConfigurationError
 from ingest_assets.orchestration.event_log_storage import BulkEventLogStorage
+from ingest_assets.orchestration.instance import INSTANCE_FILE
 from ingest_assets.orchestration.instance_storage import PooledRunStorage, PooledScheduleStorage
 from ingest_assets.orchestration.postgres_pool import psycopg2_url, shared_engine
 
@@ -193,6 +194,10 @@ def test_the_repositorys_dagster_yaml_describes_this_instance(new_database, monk
             "value": {"applyLimitPerUniqueValue": True},
             "limit": 1,
         } in queue.tag_concurrency_limits
+
+
+def test_the_root_and_the_package_have_the_same_dagster_yaml():
+    assert (REPOSITORY / "dagster.yaml").read_text() == INSTANCE_FILE.read_text()
 
 
 def test_the_workspace_loads_the_definitions_module_from_the_root():
