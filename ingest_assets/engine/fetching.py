@@ -1,42 +1,104 @@
-"""Files fetched ahead of their turn, by several threads, in bounded memory."""
+"""Files fetched, and the small ones read, ahead of their turn, in bounded memory."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from ingest_assets.files.reading.opened import Content
 from ingest_assets.ledger.batches import ClaimedFile
 
-THREADS = 4
-FILES_AHEAD = 32
+FETCH_THREADS = 8
+READ_THREADS = 2
 BYTES_AHEAD = 64 * 1024**2
+GROUPS_AHEAD = 8
+GROUP_FILES = 64
+GROUP_BYTES = 4 * 1024**2
+"""Files that come to no more than this, as stored, are read together; a larger one stands alone."""
 
 T = TypeVar("T")
 
 
-def ahead(
-    files: Sequence[ClaimedFile], work: Callable[[ClaimedFile], T]
-) -> Iterator[tuple[ClaimedFile, Future[T]]]:
-    """Each file with the future of `work(file)`, in order; work runs ahead in threads.
+@dataclass(frozen=True)
+class Fetched:
+    """The bytes of a file, and how long they took."""
 
-    At most `FILES_AHEAD` files and `BYTES_AHEAD` bytes (as stored) run ahead, one file at least.
+    content: Content
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Group(Generic[T]):
+    """Files that follow each other in their batch.
+
+    `fetches` are their bytes, or why there are none. `read` is what was made of all of them, None
+    for a large file.
     """
-    waiting: deque[tuple[ClaimedFile, Future[T]]] = deque()
-    ahead_bytes = 0
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool:
-        coming = iter(files)
-        following = next(coming, None)
-        while waiting or following is not None:
-            while following is not None and (
-                not waiting
-                or (
-                    len(waiting) < FILES_AHEAD
-                    and ahead_bytes + following.source.size_bytes <= BYTES_AHEAD
-                )
+
+    files: Sequence[ClaimedFile]
+    fetches: Sequence[Future[Fetched]]
+    read: Future[T] | None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.source.size_bytes for file in self.files)
+
+
+def ahead(
+    files: Sequence[ClaimedFile],
+    fetch: Callable[[ClaimedFile], Content],
+    read: Callable[[Sequence[ClaimedFile], Sequence[Fetched]], T],
+) -> Iterator[Group[T]]:
+    """The files in order, in groups. Threads fetch, and read small files, ahead of their turn.
+
+    At most `GROUPS_AHEAD` groups and `BYTES_AHEAD` bytes (as stored) are ahead, one group at least.
+    """
+    waiting: deque[Group[T]] = deque()
+    with (
+        ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read") as readers,
+        ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as fetchers,
+    ):
+
+        def begun(members: Sequence[ClaimedFile]) -> Group[T]:
+            fetches = [fetchers.submit(_timed, fetch, file) for file in members]
+            if members[0].source.size_bytes > GROUP_BYTES:
+                return Group(members, fetches, None)
+            return Group(members, fetches, readers.submit(_read, read, members, fetches))
+
+        for members in _grouped(files):
+            size_bytes = sum(file.source.size_bytes for file in members)
+            while waiting and (
+                len(waiting) == GROUPS_AHEAD
+                or sum(group.size_bytes for group in waiting) + size_bytes > BYTES_AHEAD
             ):
-                waiting.append((following, pool.submit(work, following)))
-                ahead_bytes += following.source.size_bytes
-                following = next(coming, None)
-            file, future = waiting.popleft()
-            ahead_bytes -= file.source.size_bytes
-            yield file, future
+                yield waiting.popleft()
+            waiting.append(begun(members))
+        while waiting:
+            yield waiting.popleft()
+
+
+def _grouped(files: Sequence[ClaimedFile]) -> Iterator[Sequence[ClaimedFile]]:
+    start, size_bytes = 0, 0
+    for position, file in enumerate(files):
+        size_bytes += file.source.size_bytes
+        if position > start and (size_bytes > GROUP_BYTES or position - start == GROUP_FILES):
+            yield files[start:position]
+            start, size_bytes = position, file.source.size_bytes
+    if files:
+        yield files[start:]
+
+
+def _timed(fetch: Callable[[ClaimedFile], Content], file: ClaimedFile) -> Fetched:
+    started = time.monotonic()
+    content = fetch(file)
+    return Fetched(content, time.monotonic() - started)
+
+
+def _read(
+    read: Callable[[Sequence[ClaimedFile], Sequence[Fetched]], T],
+    files: Sequence[ClaimedFile],
+    fetches: Sequence[Future[Fetched]],
+) -> T:
+    return read(files, [fetch.result() for fetch in fetches])

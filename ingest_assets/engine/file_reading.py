@@ -1,8 +1,6 @@
 """One file read for one table: the fast path, else the careful one with a verdict on its schema."""
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -16,49 +14,28 @@ from ingest_assets.errors import (
     WorkerDiedError,
 )
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.reading.reader import Chunk, Reader, Stumbled
+from ingest_assets.files.reading.reader import Reader, Stumbled
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
-from ingest_assets.schema.column import Columns
 from ingest_assets.schema.policy import Decision, SchemaRules, decide
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import rescued_count
 from ingest_assets.tables.rejected import first_reason, rejected_rows
 
-SMALL_BYTES = 4 * 1024**2
-"""Files up to this size, as stored, are read ahead of their turn,"""
-SMALL_ARROW_BYTES = 8 * 1024**2
-"""unless they come to more than this once they are unpacked."""
 CRASHES_AT_MOST = 4
 """A file whose worker died so often, at last in a batch of its own, is not tried again."""
 _SAMPLES = 5
 
 
-@dataclass(frozen=True)
-class Prefetched:
-    """The bytes of a file, and its rows when the fast path has read them all already."""
-
-    content: Content
-    chunks: list[Chunk] | None
-    seconds: float
-
-
-def read_whole(
-    store: SourceStore,
-    reader: Reader,
-    ingestion: Ingestion,
-    file: ClaimedFile,
-    columns: Columns | None,
-) -> Prefetched:
-    """The file's bytes, and for a small file of a known schema its rows.
+def fetch(store: SourceStore, ingestion: Ingestion, file: ClaimedFile) -> Content:
+    """The file's bytes.
 
     Raises:
         FileTooLargeError: not fetched at all.
         WorkerDiedError: not fetched at all.
         ObjectStoreError: the store cannot be reached, or the object is another by now.
     """
-    started = time.monotonic()
     if file.source.size_bytes > ingestion.source.max_file_bytes:
         raise FileTooLargeError(
             f"{file.source.uri} has {file.source.size_bytes} bytes, more than "
@@ -71,26 +48,7 @@ def read_whole(
             "with this file alone. Look for a lack of memory in the logs of its runs; materialize "
             "the partition to try again."
         )
-    content = store.fetch(file.source)
-    chunks = None
-    if columns is not None and file.source.size_bytes <= SMALL_BYTES:
-        chunks = _small(reader.read_fast(content, columns))
-    return Prefetched(content, chunks, time.monotonic() - started)
-
-
-def _small(chunks: Iterator[Chunk]) -> list[Chunk] | None:
-    """The chunks; None when the fast path stumbles, or when there is more than to be read ahead."""
-    found: list[Chunk] = []
-    arrow_bytes = 0
-    try:
-        for chunk in chunks:
-            found.append(chunk)
-            arrow_bytes += chunk.rows.nbytes
-            if arrow_bytes > SMALL_ARROW_BYTES:
-                return None
-    except Stumbled:
-        return None
-    return found
+    return store.fetch(file.source)
 
 
 class FileReading:
@@ -123,7 +81,7 @@ class FileReading:
         self.rescued = 0
         self.detail: dict[str, Any] = {}
 
-    def read(self, prefetched: Prefetched) -> None:
+    def read(self, content: Content) -> None:
         """Every row of the file is gathered or rejected.
 
         Raises:
@@ -131,10 +89,8 @@ class FileReading:
             RejectedRatioError: too many rows are rejected.
             FileContentError: the bytes cannot be read as declared.
         """
-        if prefetched.chunks is not None:
-            self._gather(prefetched.chunks, "fast")
-        elif not self._read_fast(prefetched.content):
-            self._read_carefully(prefetched.content)
+        if not self._read_fast(content):
+            self._read_carefully(content)
         self._check_ratio()
 
     def _read_fast(self, content: Content) -> bool:

@@ -1,36 +1,18 @@
 """From claimed files to staged data files: all read, judged in order, nothing visible yet."""
 
-import logging
-import time
-import traceback
-from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.fetching import ahead
-from ingest_assets.engine.file_reading import FileReading, Prefetched, read_whole
 from ingest_assets.engine.schema_state import SchemaState
+from ingest_assets.engine.sink import Sink
+from ingest_assets.engine.stager import Stager
 from ingest_assets.engine.steps import judged
-from ingest_assets.errors import (
-    CatalogError,
-    ConfigurationError,
-    IngestError,
-    LedgerError,
-    SchemaParkedError,
-)
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger.batches import ClaimedBatch, ClaimedFile
+from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.tables.commit import Prepared
-from ingest_assets.tables.data_files import DataFileWriter
-from ingest_assets.tables.lineage import with_lineage
-from ingest_assets.tables.rejected import COLUMNS as REJECTED_COLUMNS
 from ingest_assets.tables.rejected import open_rejected
-from ingest_assets.tables.target import Target
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,42 +42,6 @@ class StagedBatch:
                 prepared.target.delete(data_file.file_path for data_file in prepared.data_files)
 
 
-class _Sink:
-    """Data files of one table, shared by the small files of a batch."""
-
-    def __init__(self, target: Target, name: str) -> None:
-        self.target = target
-        self._name = name
-        self._number = 0
-        self._shared: DataFileWriter | None = None
-        self._writers: list[DataFileWriter] = []
-
-    def own(self) -> DataFileWriter:
-        self._number += 1
-        return DataFileWriter(self.target, f"{self._name}-{self._number}")
-
-    def shared(self) -> DataFileWriter:
-        """The writer of the table's newest schema; a file that adds a column begins a new one."""
-        if self._shared is None or not self._shared.is_current:
-            if self._shared is not None:
-                self._shared.finish()
-            self._shared = self.own()
-            self._writers.append(self._shared)
-        return self._shared
-
-    def take(self, own: DataFileWriter | None) -> None:
-        """The writer of one large file belongs to the batch now."""
-        if own is not None:
-            own.finish()
-            self._writers.append(own)
-
-    def prepared(self, batch_id: str, ids: list[int]) -> Prepared | None:
-        data_files = [data_file for writer in self._writers for data_file in writer.finish()]
-        if not data_files and (self.target.base is None or not ids):
-            return None
-        return Prepared(batch_id, self.target, data_files, "_file_id", ids)
-
-
 def stage(
     deployment: Deployment,
     ingestion: Ingestion,
@@ -115,16 +61,15 @@ def stage(
     batch_id = claimed.batch_id
     owner = deployment.owner(ingestion)
     rejected_target = open_rejected(deployment.catalog, ingestion.table.identifier, owner)
-    stager = _Stager(
+    stager = Stager(
         deployment,
         ingestion,
         state,
-        main=_Sink(state.target, batch_id),
-        rejected=_Sink(rejected_target, f"{batch_id}-rejected"),
+        main=Sink(state.target, batch_id),
+        rejected=Sink(rejected_target, f"{batch_id}-rejected"),
     )
     outcomes = []
-    for file, future in ahead(claimed.files, stager.fetch):
-        outcome = stager.outcome(file, future)
+    for outcome in stager.outcomes(claimed.files):
         outcomes.append(outcome)
         judged(outcome)
     good = [outcome.file_id for outcome in outcomes if outcome.outcome == "SUCCESS"]
@@ -136,114 +81,3 @@ def stage(
         stager.main.prepared(batch_id, good),
         stager.rejected.prepared(batch_id, good),
     )
-
-
-class _Stager:
-    def __init__(
-        self,
-        deployment: Deployment,
-        ingestion: Ingestion,
-        state: SchemaState,
-        main: _Sink,
-        rejected: _Sink,
-    ) -> None:
-        self._store = deployment.store(ingestion)
-        self._reader = ingestion.format.reader()
-        self._ingestion = ingestion
-        self._state = state
-        self._ingested_at = datetime.now(UTC)
-        self.main = main
-        self.rejected = rejected
-
-    def fetch(self, file: ClaimedFile) -> Prefetched:
-        return read_whole(self._store, self._reader, self._ingestion, file, self._state.columns)
-
-    def outcome(self, file: ClaimedFile, future: Future[Prefetched]) -> FileOutcome:
-        started = time.monotonic()
-        try:
-            prefetched = future.result()
-            return self._ingest(file, prefetched, started - prefetched.seconds)
-        except (CatalogError, LedgerError, ConfigurationError):
-            raise  # not this file's fault
-        except SchemaParkedError as error:
-            return FileOutcome(
-                file.file_id,
-                "PARKED",
-                error_type=type(error).__name__,
-                error=str(error),
-                bytes=file.source.size_bytes,
-                seconds=time.monotonic() - started,
-                change_index=error.change_index,
-                detail=error.detail,
-            )
-        except Exception as error:  # noqa: BLE001 - the edge of one file's work
-            return self._failure(file, error, time.monotonic() - started)
-
-    def _ingest(self, file: ClaimedFile, prefetched: Prefetched, started: float) -> FileOutcome:
-        reading = FileReading(
-            self._ingestion,
-            self._reader,
-            self._state,
-            file,
-            own_rows=self._own_rows,
-            own_rejected=self._own_rejected,
-            with_lineage=lambda rows: with_lineage(
-                rows,
-                uri=file.source.uri,
-                file_id=file.file_id,
-                content_id=file.content_id,
-                ingested_at=self._ingested_at,
-            ),
-        )
-        try:
-            with self._state.undone_if_it_fails():
-                reading.read(prefetched)
-                reading.evolve()
-                # In this order: after the rows are kept, nothing can fail for this file alone.
-                reading.rejected.finish_own()
-                self.main.take(reading.rows.keep(self._shared_rows))
-                self.rejected.take(reading.rejected.keep(self._shared_rejected))
-        except BaseException:
-            reading.drop()
-            raise
-        return FileOutcome(
-            file.file_id,
-            "SUCCESS",
-            rows=reading.rows.row_count,
-            rescued=reading.rescued,
-            rejected=reading.rejected.row_count,
-            bytes=file.source.size_bytes,
-            seconds=time.monotonic() - started,
-            change_index=self._state.change_index,
-            schema_version=self._state.version,
-            detail=reading.detail,
-        )
-
-    def _shared_rows(self) -> DataFileWriter:
-        self._state.hold_lineage()
-        return self.main.shared()
-
-    def _own_rows(self) -> DataFileWriter:
-        self._state.hold_lineage()
-        return self.main.own()
-
-    def _shared_rejected(self) -> DataFileWriter:
-        self.rejected.target.evolve(REJECTED_COLUMNS)
-        return self.rejected.shared()
-
-    def _own_rejected(self) -> DataFileWriter:
-        self.rejected.target.evolve(REJECTED_COLUMNS)
-        return self.rejected.own()
-
-    def _failure(self, file: ClaimedFile, error: Exception, seconds: float) -> FileOutcome:
-        is_final = isinstance(error, IngestError) and not error.is_retryable
-        logger.info("%s failed: %s", file.source.uri, error)
-        return FileOutcome(
-            file.file_id,
-            "DEAD_LETTER" if is_final else "FAILED",
-            error_type=type(error).__name__,
-            error=str(error) or type(error).__name__,
-            traceback="".join(traceback.format_exception(error)),
-            bytes=file.source.size_bytes,
-            seconds=seconds,
-        )

@@ -1,5 +1,7 @@
 """The columns that every ingested row carries beside its own, and the properties of its table."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -27,20 +29,35 @@ BATCH_PROPERTY = "ingest.batch-id"
 FENCE_PROPERTY = "ingest.fence"
 
 
-def with_lineage(
-    rows: pa.Table, *, uri: str, file_id: int, content_id: int, ingested_at: datetime
-) -> pa.Table:
-    """The rows of one file with the four columns that are the same for all of them.
+@dataclass(frozen=True)
+class Origin:
+    """The file that the next `row_count` rows come from."""
+
+    uri: str
+    file_id: int
+    content_id: int
+    row_count: int
+
+
+def with_lineage(rows: pa.Table, origins: Sequence[Origin], ingested_at: datetime) -> pa.Table:
+    """The rows of one or more files, with the columns that are the same for all rows of a file.
 
     `rows` has `_source_row` already, and `_rescued_data` unless they are rejected rows.
     """
-    count = rows.num_rows
+    of_row = pa.concat_arrays(
+        [
+            pa.repeat(pa.scalar(position, pa.int32()), origin.row_count)
+            for position, origin in enumerate(origins)
+        ]
+    )
     moment = pa.scalar(ingested_at, pa.timestamp("us", tz="UTC"))
     return (
-        rows.append_column("_source_file", pa.repeat(pa.scalar(uri), count))
-        .append_column("_file_id", pa.repeat(pa.scalar(file_id, pa.int64()), count))
-        .append_column("_content_id", pa.repeat(pa.scalar(content_id, pa.int64()), count))
-        .append_column("_ingested_at", pa.repeat(moment, count))
+        rows.append_column("_source_file", pa.array([o.uri for o in origins]).take(of_row))
+        .append_column("_file_id", pa.array([o.file_id for o in origins], pa.int64()).take(of_row))
+        .append_column(
+            "_content_id", pa.array([o.content_id for o in origins], pa.int64()).take(of_row)
+        )
+        .append_column("_ingested_at", pa.repeat(moment, rows.num_rows))
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingest_assets.engine import staging, steps
+from ingest_assets.engine import stager, steps
 from ingest_assets.engine.steps import Step
 from ingest_assets.errors import LedgerError, ObjectStoreError, ServiceError
 from ingest_assets.ledger.server import EmbeddedPostgres
@@ -93,15 +93,15 @@ def test_an_object_replaced_between_listing_and_reading_is_read_as_it_is_now(
 
 def before_reading(monkeypatch: pytest.MonkeyPatch, happen: Any) -> None:
     """Something happens in the world, once, after the listing and before the first byte."""
-    read_whole, lock, happened = staging.read_whole, threading.Lock(), []
+    fetch, lock, happened = stager.fetch, threading.Lock(), []
 
     def read(*arguments: Any) -> Any:
         with lock:
             if not happened:
                 happened.append(happen())
-        return read_whole(*arguments)
+        return fetch(*arguments)
 
-    monkeypatch.setattr(staging, "read_whole", read)
+    monkeypatch.setattr(stager, "fetch", read)
 
 
 class ShortLivedPostgres:

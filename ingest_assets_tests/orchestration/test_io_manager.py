@@ -27,7 +27,7 @@ from ingest_assets.settings import Settings
 from ingest_assets.tables.commit import Prepared, commit
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.layout import TableLayout
-from ingest_assets.tables.lineage import with_lineage
+from ingest_assets.tables.lineage import Origin, with_lineage
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.target import open_target
 
@@ -358,7 +358,7 @@ def ingested(deployment: Deployment) -> Iterator[dg.DagsterInstance]:
                 "_rescued_data": pa.nulls(2, pa.string()),
             }
         )
-        writer.write(with_lineage(rows, uri=key, file_id=ids[key], content_id=1, ingested_at=NOW))
+        writer.write(with_lineage(rows, [Origin(key, ids[key], 1, rows.num_rows)], NOW))
     commit(Prepared("b1", target, writer.finish(), "_file_id", []), lambda: True)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("orders", [partition_key_of(key) for key in KEYS])

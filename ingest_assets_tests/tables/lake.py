@@ -16,7 +16,7 @@ from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Prepared, commit
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.layout import TableLayout
-from ingest_assets.tables.lineage import with_lineage
+from ingest_assets.tables.lineage import Origin, with_lineage
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.target import Target, open_target
 
@@ -45,9 +45,8 @@ def file_rows(file_id: int, rows: pa.Table) -> pa.Table:
     """The rows with the lineage columns of one file."""
     rows = rows.append_column("_source_row", pa.array(range(rows.num_rows), pa.int64()))
     rows = rows.append_column("_rescued_data", pa.nulls(rows.num_rows, pa.string()))
-    return with_lineage(
-        rows, uri=f"s3://b/{file_id}", file_id=file_id, content_id=file_id * 10, ingested_at=NOW
-    )
+    origin = Origin(f"s3://b/{file_id}", file_id, file_id * 10, rows.num_rows)
+    return with_lineage(rows, [origin], NOW)
 
 
 @dataclass

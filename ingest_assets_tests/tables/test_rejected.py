@@ -6,7 +6,7 @@ import pytest
 from ingest_assets.errors import TableOwnershipError
 from ingest_assets.tables.commit import Prepared, commit
 from ingest_assets.tables.data_files import DataFileWriter
-from ingest_assets.tables.lineage import with_lineage
+from ingest_assets.tables.lineage import Origin, with_lineage
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.rejected import (
     COLUMNS,
@@ -31,15 +31,8 @@ def _reject(lake: Lake, batch_id: str, rows: pa.Table) -> None:
     target.evolve(COLUMNS)
     writer = DataFileWriter(target, batch_id)
     for file_id in (1, 2):
-        writer.write(
-            with_lineage(
-                rejected_rows(rows),
-                uri=f"s3://b/{file_id}",
-                file_id=file_id,
-                content_id=file_id,
-                ingested_at=NOW,
-            )
-        )
+        origin = Origin(f"s3://b/{file_id}", file_id, file_id, rows.num_rows)
+        writer.write(with_lineage(rejected_rows(rows), [origin], NOW))
     commit(Prepared(batch_id, target, writer.finish(), "_file_id", [1, 2]), lambda: True)
 
 

@@ -1,6 +1,6 @@
 """CSV and TSV: every field is read as text, then each column is cast to its type."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from ingest_assets.files.reading.csv_dialect import Dialect, detect
 from ingest_assets.files.reading.csv_text import TextChunk, text_chunks
 from ingest_assets.files.reading.foreign import refuse_foreign
 from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.together import Together, one_after_another
 from ingest_assets.schema.column import Columns, as_struct, nested_field
 from ingest_assets.schema.fit import field_for, text_of
 from ingest_assets.schema.infer_text import TextInference, said
@@ -38,6 +39,10 @@ class CsvReader:
         for chunk in text_chunks(pieces, dialect, content.name, is_strict=True):
             if len(chunk.lines):
                 yield plan.exact_chunk(chunk)
+
+    def read_together(self, contents: Sequence[Content], columns: Columns) -> Together:
+        """The rows of several small files, one after another."""
+        return one_after_another(self.read_fast, contents, columns)
 
     def observe(self, content: Content, columns: Columns | None) -> Observed:
         """The types of the columns from all records that can be split, judged against `columns`."""

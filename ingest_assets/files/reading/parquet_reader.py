@@ -1,6 +1,6 @@
 """Parquet: by column, in batches of row groups; `_source_row` is the row's number, from 1."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from ingest_assets.files.reading.parquet_columns import (
     fit_each,
 )
 from ingest_assets.files.reading.parquet_file import open_parquet
+from ingest_assets.files.reading.together import Together, one_after_another
 from ingest_assets.schema.column import Columns, nested_field
 from ingest_assets.schema.fit import text_of
 from ingest_assets.schema.judged import judged_columns
@@ -46,6 +47,10 @@ class ParquetReader:
                 raise Stumbled
             for first_row, batch in _batches(file):
                 yield _chunk(columns, found, batch, first_row, None)
+
+    def read_together(self, contents: Sequence[Content], columns: Columns) -> Together:
+        """The rows of several small files, one after another."""
+        return one_after_another(self.read_fast, contents, columns)
 
     def observe(self, content: Content, columns: Columns | None) -> Observed:
         """The file's schema, as it declares it, judged against `columns`."""

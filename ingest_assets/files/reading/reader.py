@@ -3,7 +3,7 @@
 A reader holds nothing about a file; one can serve many files and threads at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from ingest_assets.files.reading.chunk import Chunk, Stumbled
@@ -12,6 +12,7 @@ from ingest_assets.files.reading.csv_reader import CsvReader
 from ingest_assets.files.reading.json_reader import SHAPES, JsonReader
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.parquet_reader import ParquetReader
+from ingest_assets.files.reading.together import Together
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.observed import Observed
 
@@ -29,6 +30,14 @@ class Reader(Protocol):
         Raises:
             Stumbled: something does not fit, or only the careful path can tell; nothing that was
                 yielded may be used.
+        """
+        ...
+
+    def read_together(self, contents: Sequence[Content], columns: Columns) -> Together:
+        """As `read_fast`, for several small files at once.
+
+        Raises:
+            Stumbled: one of them does not fit; read each alone.
         """
         ...
 

@@ -1,0 +1,41 @@
+"""Data files of one table on the way to one commit."""
+
+from ingest_assets.tables.commit import Prepared
+from ingest_assets.tables.data_files import DataFileWriter
+from ingest_assets.tables.target import Target
+
+
+class Sink:
+    """Data files of one table, shared by the small files of a batch."""
+
+    def __init__(self, target: Target, name: str) -> None:
+        self.target = target
+        self._name = name
+        self._number = 0
+        self._shared: DataFileWriter | None = None
+        self._writers: list[DataFileWriter] = []
+
+    def own(self) -> DataFileWriter:
+        self._number += 1
+        return DataFileWriter(self.target, f"{self._name}-{self._number}")
+
+    def shared(self) -> DataFileWriter:
+        """The writer of the table's newest schema; a file that adds a column begins a new one."""
+        if self._shared is None or not self._shared.is_current:
+            if self._shared is not None:
+                self._shared.finish()
+            self._shared = self.own()
+            self._writers.append(self._shared)
+        return self._shared
+
+    def take(self, own: DataFileWriter | None) -> None:
+        """The writer of one large file belongs to the batch now."""
+        if own is not None:
+            own.finish()
+            self._writers.append(own)
+
+    def prepared(self, batch_id: str, ids: list[int]) -> Prepared | None:
+        data_files = [data_file for writer in self._writers for data_file in writer.finish()]
+        if not data_files and (self.target.base is None or not ids):
+            return None
+        return Prepared(batch_id, self.target, data_files, "_file_id", ids)

@@ -1,0 +1,221 @@
+"""Each file of a batch read and its rows written to data files, or the reason why not."""
+
+import contextlib
+import logging
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.fetching import Fetched, Group, ahead
+from ingest_assets.engine.file_reading import FileReading, fetch
+from ingest_assets.engine.schema_state import SchemaState
+from ingest_assets.engine.sink import Sink
+from ingest_assets.errors import (
+    CatalogError,
+    ConfigurationError,
+    FileContentError,
+    IngestError,
+    LedgerError,
+    SchemaParkedError,
+)
+from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.reader import Stumbled
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger.batches import ClaimedFile
+from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.tables.data_files import DataFileWriter
+from ingest_assets.tables.lineage import Origin, with_lineage
+from ingest_assets.tables.rejected import COLUMNS as REJECTED_COLUMNS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _ReadTogether:
+    """The rows of all files of a group, with their lineage."""
+
+    rows: pa.Table
+    row_counts: Sequence[int]
+    seconds: float
+
+
+def _origin(file: ClaimedFile, row_count: int) -> Origin:
+    return Origin(file.source.uri, file.file_id, file.content_id, row_count)
+
+
+class Stager:
+    def __init__(
+        self,
+        deployment: Deployment,
+        ingestion: Ingestion,
+        state: SchemaState,
+        main: Sink,
+        rejected: Sink,
+    ) -> None:
+        self._store = deployment.store(ingestion)
+        self._reader = ingestion.format.reader()
+        self._ingestion = ingestion
+        self._state = state
+        self._ingested_at = datetime.now(UTC)
+        self.main = main
+        self.rejected = rejected
+
+    def outcomes(self, files: Sequence[ClaimedFile]) -> Iterator[FileOutcome]:
+        """What becomes of each file, in order.
+
+        Small files are read ahead and together, by the schema that is known then; so as long as
+        none is, one file is read after the other.
+        """
+        known = 0
+        while self._state.columns is None and known < len(files):
+            yield from self._outcomes(files[known : known + 1])
+            known += 1
+        yield from self._outcomes(files[known:])
+
+    def _outcomes(self, files: Sequence[ClaimedFile]) -> Iterator[FileOutcome]:
+        for group in ahead(files, self._fetch, self._read_together):
+            yield from self._outcomes_of(group)
+
+    def _fetch(self, file: ClaimedFile) -> Content:
+        return fetch(self._store, self._ingestion, file)
+
+    def _read_together(
+        self, files: Sequence[ClaimedFile], fetches: Sequence[Fetched]
+    ) -> _ReadTogether:
+        """The rows of small files that are all of the known schema.
+
+        Raises:
+            Stumbled, FileContentError: one of them is not.
+        """
+        started = time.monotonic()
+        columns = self._state.columns
+        if columns is None:
+            raise Stumbled
+        contents = [fetched.content for fetched in fetches]
+        rows, counts = self._reader.read_together(contents, columns)
+        origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
+        rows = with_lineage(rows, origins, self._ingested_at)
+        return _ReadTogether(rows, counts, time.monotonic() - started)
+
+    def _outcomes_of(self, group: Group[_ReadTogether]) -> Iterator[FileOutcome]:
+        """What becomes of each file: of all together if all are well, else of each alone."""
+        if group.read is not None and group.read.exception() is None:
+            with contextlib.suppress(FileContentError):
+                yield from self._ingest_together(group, group.read.result())
+                return
+        for file, fetching in zip(group.files, group.fetches, strict=True):
+            yield self._outcome(file, fetching)
+
+    def _ingest_together(
+        self, group: Group[_ReadTogether], together: _ReadTogether
+    ) -> list[FileOutcome]:
+        with self._state.undone_if_it_fails():
+            if together.rows.num_rows:
+                self._shared_rows().write(together.rows)
+        return [
+            FileOutcome(
+                file.file_id,
+                "SUCCESS",
+                rows=count,
+                bytes=file.source.size_bytes,
+                seconds=fetching.result().seconds + together.seconds / len(group.files),
+                change_index=self._state.change_index,
+                schema_version=self._state.version,
+                detail={"path": "fast"},
+            )
+            for file, count, fetching in zip(
+                group.files, together.row_counts, group.fetches, strict=True
+            )
+        ]
+
+    def _outcome(self, file: ClaimedFile, fetching: Future[Fetched]) -> FileOutcome:
+        started = time.monotonic()
+        try:
+            fetched = fetching.result()
+            return self._ingest(file, fetched.content, started - fetched.seconds)
+        except (CatalogError, LedgerError, ConfigurationError):
+            raise  # not this file's fault
+        except SchemaParkedError as error:
+            return FileOutcome(
+                file.file_id,
+                "PARKED",
+                error_type=type(error).__name__,
+                error=str(error),
+                bytes=file.source.size_bytes,
+                seconds=time.monotonic() - started,
+                change_index=error.change_index,
+                detail=error.detail,
+            )
+        except Exception as error:  # noqa: BLE001 - the edge of one file's work
+            return self._failure(file, error, time.monotonic() - started)
+
+    def _ingest(self, file: ClaimedFile, content: Content, started: float) -> FileOutcome:
+        reading = FileReading(
+            self._ingestion,
+            self._reader,
+            self._state,
+            file,
+            own_rows=self._own_rows,
+            own_rejected=self._own_rejected,
+            with_lineage=lambda rows: with_lineage(
+                rows, [_origin(file, rows.num_rows)], self._ingested_at
+            ),
+        )
+        try:
+            with self._state.undone_if_it_fails():
+                reading.read(content)
+                reading.evolve()
+                # In this order: after the rows are kept, nothing can fail for this file alone.
+                reading.rejected.finish_own()
+                self.main.take(reading.rows.keep(self._shared_rows))
+                self.rejected.take(reading.rejected.keep(self._shared_rejected))
+        except BaseException:
+            reading.drop()
+            raise
+        return FileOutcome(
+            file.file_id,
+            "SUCCESS",
+            rows=reading.rows.row_count,
+            rescued=reading.rescued,
+            rejected=reading.rejected.row_count,
+            bytes=file.source.size_bytes,
+            seconds=time.monotonic() - started,
+            change_index=self._state.change_index,
+            schema_version=self._state.version,
+            detail=reading.detail,
+        )
+
+    def _shared_rows(self) -> DataFileWriter:
+        self._state.hold_lineage()
+        return self.main.shared()
+
+    def _own_rows(self) -> DataFileWriter:
+        self._state.hold_lineage()
+        return self.main.own()
+
+    def _shared_rejected(self) -> DataFileWriter:
+        self.rejected.target.evolve(REJECTED_COLUMNS)
+        return self.rejected.shared()
+
+    def _own_rejected(self) -> DataFileWriter:
+        self.rejected.target.evolve(REJECTED_COLUMNS)
+        return self.rejected.own()
+
+    def _failure(self, file: ClaimedFile, error: Exception, seconds: float) -> FileOutcome:
+        is_final = isinstance(error, IngestError) and not error.is_retryable
+        logger.info("%s failed: %s", file.source.uri, error)
+        return FileOutcome(
+            file.file_id,
+            "DEAD_LETTER" if is_final else "FAILED",
+            error_type=type(error).__name__,
+            error=str(error) or type(error).__name__,
+            traceback="".join(traceback.format_exception(error)),
+            bytes=file.source.size_bytes,
+            seconds=seconds,
+        )
