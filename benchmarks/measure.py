@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-_SAMPLE_SECONDS = 0.02
+_SAMPLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Cost:
 def run(command: Sequence[str], env: Mapping[str, str]) -> Cost:
     """The command has ended well, and this is what it cost.
 
-    CPU is what the kernel accounts for the reaped tree. Memory is the sum of the tree's private
-    and shared resident pages, sampled, so shared pages count once a process.
+    CPU is what the kernel accounts for the reaped tree. Memory is the sum of the tree's
+    proportional set sizes, sampled: a page that two processes share, as at a fork, counts once.
 
     Raises:
         RuntimeError: the command failed; its output is in the message.
@@ -60,8 +60,8 @@ class _Peak:
             try:
                 parent = psutil.Process(pid)
                 family = [parent, *parent.children(recursive=True)]
-                self.bytes = max(self.bytes, sum(p.memory_info().rss for p in family))
-            except psutil.NoSuchProcess:
+                self.bytes = max(self.bytes, sum(p.memory_full_info().pss for p in family))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
 
     def stop(self) -> None:

@@ -13,9 +13,9 @@ from ingest_assets.ledger.batches import ClaimedFile
 FETCH_THREADS = 8
 READ_THREADS = 2
 BYTES_AHEAD = 64 * 1024**2
-GROUPS_AHEAD = 8
+GROUPS_AHEAD = 4
 GROUP_FILES = 64
-GROUP_BYTES = 4 * 1024**2
+GROUP_BYTES = 2 * 1024**2
 """Files that come to no more than this, as stored, are read together; a larger one stands alone."""
 
 T = TypeVar("T")
