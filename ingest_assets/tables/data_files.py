@@ -113,7 +113,7 @@ class DataFileWriter:
         if not self._pending:
             return
         self._is_broken = True  # until all of it is through
-        rows = pa.concat_tables(self._pending).combine_chunks()
+        rows = pa.concat_tables(self._pending)
         self._pending, self._pending_bytes = [], 0
         with reachable(self._target.identifier):
             for partition, part in split_by_partition(rows, self._metadata):
