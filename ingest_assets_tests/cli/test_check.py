@@ -29,7 +29,7 @@ def test_all_problems_of_all_files_are_printed_at_once(run_cli: Cli, defs: Path)
     assert result.stdout == ""
     lines = result.stderr.splitlines()
     for expected in (
-        "orders/defs.yaml: attributes.colour: is not a field of the declaration",
+        "orders/defs.yaml: attributes.colour: is not a field here",
         "orders/defs.yaml: attributes.batch.max_files: ",
         "returns/defs.yaml: attributes.source.connection: 'nowhere' is not in connections.yaml",
         "returns/defs.yaml: attributes.table.identifier: 'raw.returns' is declared by "
