@@ -6,6 +6,7 @@ IngestError
 │   │   ├── DeclarationError        a defs.yaml that does not hold
 │   │   ├── ConnectionsFileError    connections.yaml that does not hold
 │   │   ├── UnknownIngestionError   a name that no declaration has
+│   │   ├── UnknownFileError        a key that no file of the ingestion has
 │   │   ├── TableOwnershipError     the table belongs to another declaration or ledger
 │   │   └── TableMissingError       the table was dropped after files were committed to it
 │   ├── FileContentError            the bytes of one file; nothing of the file is written
@@ -74,6 +75,10 @@ class ConnectionsFileError(ConfigurationError):
 
 class UnknownIngestionError(ConfigurationError):
     """No declaration has the name that was asked for."""
+
+
+class UnknownFileError(ConfigurationError):
+    """The ledger has no file with the key that was asked for."""
 
 
 class TableOwnershipError(ConfigurationError):
