@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ingest_assets.declared import UniqueKeyLoader
+from ingest_assets.declared import UniqueKeyLoader, did_you_mean
 from ingest_assets.errors import ConnectionsFileError, DeclarationError
 from ingest_assets.files.connections import load_connections
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
@@ -70,7 +70,8 @@ def _attributes(path: Path, shown: str, problems: list[str]) -> list[dict[str, A
                 f"{shown}: type: is {document.get('type')!r} and should be {COMPONENT_TYPE}"
             )
         elif unknown := sorted(set(document) - {"type", "attributes"}):
-            problems.append(f"{shown}: {unknown[0]}: is not known here; put it under attributes")
+            meant = did_you_mean(unknown[0], ["attributes"]) or "; put it under attributes"
+            problems.append(f"{shown}: {unknown[0]}: is not known here{meant}")
         elif not isinstance(document.get("attributes"), dict):
             problems.append(f"{shown}: attributes: is missing")
         else:

@@ -1,9 +1,19 @@
-"""What every part of the declaration has in common."""
+"""What everything that a person declares in YAML has in common."""
 
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
@@ -32,13 +42,73 @@ class Declared(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def not_yet(default: object) -> AfterValidator:
-    """Accept the default of a field whose work is not built yet, and refuse any other value."""
+def not_yet(default: object) -> WrapValidator:
+    """Accept the default of a field whose work is not built yet, and refuse any other value.
 
-    def only_default(value: Any) -> Any:
-        if value != default:
-            shown = default.model_dump() if isinstance(default, BaseModel) else default
-            raise ValueError(f"not available yet; leave it out or write {shown!r}")
-        return value
+    Also one of a wrong shape: what the right shape is does not matter yet.
+    """
 
-    return AfterValidator(only_default)
+    def only_default(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+        with suppress(ValidationError):
+            found = validated(value)
+            if found == default:
+                return found
+        shown = default.model_dump() if isinstance(default, BaseModel) else default
+        raise ValueError(f"not available yet; leave it out or write {shown!r}")
+
+    return WrapValidator(only_default)
+
+
+def sentences(
+    error: ValidationError, model: type[BaseModel], place: str, *, shows_values: bool = True
+) -> list[str]:
+    """Every problem of what was written for `model` at `place`, as `place.field: what is wrong`."""
+    return [
+        f"{'.'.join([place, *map(str, detail['loc'])])}: {_sentence(detail, model)}"
+        for detail in error.errors(include_input=shows_values)
+    ]
+
+
+def _sentence(detail: Any, model: type[BaseModel]) -> str:
+    match detail["type"]:
+        case "missing":
+            return "is required and missing"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case "extra_forbidden":
+            *parents, name = detail["loc"]
+            known = _fields_at(model, parents)
+            meant = did_you_mean(name, known) or f"; the fields are {', '.join(known)}"
+            return f"is not a field here{meant}"
+    said: str = detail["msg"][0].lower() + detail["msg"][1:]
+    if "input" in detail:
+        said += f", not {detail['input']!r}"
+    if detail["type"] == "literal_error":
+        said += did_you_mean(detail.get("input"), re.findall("'(.*?)'", detail["ctx"]["expected"]))
+    return said
+
+
+def did_you_mean(written: object, known: Sequence[str]) -> str:
+    """The end of a sentence that offers the nearest of what is known; empty if none is near."""
+    nearest = get_close_matches(str(written).lower(), known, n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def _fields_at(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The names, as people write them, of the fields of the model at that place."""
+    for name in place:
+        if isinstance(name, str):
+            model = next(_models_in(_fields(model)[name]))
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation such as `Schedule | None` or `list[Column]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

@@ -6,6 +6,8 @@ IngestError
 │   │   ├── DeclarationError        a defs.yaml that does not hold
 │   │   ├── ConnectionsFileError    connections.yaml that does not hold
 │   │   ├── UnknownIngestionError   a name that no declaration has
+│   │   ├── UnknownFileError        a key that no file of the ingestion has
+│   │   ├── HomeInUseError          another `dev` or `demo` runs on the INGEST_HOME
 │   │   ├── TableOwnershipError     the table belongs to another declaration or ledger
 │   │   └── TableMissingError       the table was dropped after files were committed to it
 │   ├── FileContentError            the bytes of one file; nothing of the file is written
@@ -74,6 +76,14 @@ class ConnectionsFileError(ConfigurationError):
 
 class UnknownIngestionError(ConfigurationError):
     """No declaration has the name that was asked for."""
+
+
+class UnknownFileError(ConfigurationError):
+    """The ledger has no file with the key that was asked for."""
+
+
+class HomeInUseError(ConfigurationError):
+    """Another `ingest-assets dev` or `demo` runs on this home; nothing was started."""
 
 
 class TableOwnershipError(ConfigurationError):

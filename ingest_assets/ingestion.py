@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from ingest_assets.declared import Declared, not_yet
+from ingest_assets.declared import Declared, not_yet, sentences
 from ingest_assets.source_declaration import Format, Source
 from ingest_assets.table_declaration import SchemaRules, Table
 
@@ -157,18 +157,4 @@ def problems_of(path: str, attributes: Mapping[str, Any]) -> tuple[Ingestion | N
     try:
         return Ingestion.model_validate(attributes), []
     except ValidationError as error:
-        return None, [f"{path}: {_sentence(detail)}" for detail in error.errors()]
-
-
-def _sentence(detail: Any) -> str:
-    """One pydantic error as `attributes.field: what is wrong`."""
-    where = ".".join(["attributes", *(str(part) for part in detail["loc"])])
-    match detail["type"]:
-        case "missing":
-            return f"{where}: is required and missing"
-        case "extra_forbidden":
-            return f"{where}: is not a field of the declaration"
-        case "value_error":
-            return f"{where}: {detail['ctx']['error']}"
-        case _:
-            return f"{where}: {detail['msg'].lower()}, not {detail['input']!r}"
+        return None, [f"{path}: {said}" for said in sentences(error, Ingestion, "attributes")]

@@ -9,14 +9,16 @@ from ingest_assets.cli.main import EXIT_CONFIGURATION, EXIT_OUT_OF_REACH
 from ingest_assets.declarations import read_declarations
 from ingest_assets.errors import ServiceError
 from ingest_assets.files.connections import load_connections
+from ingest_assets.files.pattern import matcher
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Declaration
 from ingest_assets.settings import Settings
+from ingest_assets.source_declaration import Source
 
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--connect", is_flag=True, help="Also ask each source for one key.")
+@click.option("--connect", is_flag=True, help="Also look at what is in each source.")
 def command(folder: Path | None, connect: bool) -> None:
     """Validate every defs.yaml below FOLDER (by default INGEST_DEFS), without any service.
 
@@ -27,7 +29,7 @@ def command(folder: Path | None, connect: bool) -> None:
     declarations, problems = read_declarations(folder)
     _exit_with(problems, folder, EXIT_CONFIGURATION)
     if connect:
-        _exit_with(_unreachable(folder, settings, declarations), folder, EXIT_OUT_OF_REACH)
+        _exit_with(_connect(folder, settings, declarations), folder, EXIT_OUT_OF_REACH)
     for declaration in declarations:
         ingestion = declaration.ingestion
         click.echo(f"{ingestion.name}: {ingestion.source.uri} -> {ingestion.table.identifier}")
@@ -51,15 +53,30 @@ def _exit_with(problems: list[str], folder: Path, code: int) -> None:
     sys.exit(code)
 
 
-def _unreachable(folder: Path, settings: Settings, declarations: list[Declaration]) -> list[str]:
-    """What the sources that do not answer say of it."""
+def _connect(folder: Path, settings: Settings, declarations: list[Declaration]) -> list[str]:
+    """What the sources that do not answer say of it; of those with no files there is a warning."""
     connections = load_connections(folder)
     problems = []
     for declaration in declarations:
         source = declaration.ingestion.source
         store = SourceStore(source, connections[source.connection], settings.home / "spool")
         try:
-            store.check()
+            warning = _warning(source, [file.key for file in store.check()])
         except ServiceError as error:
             problems.append(f"{declaration.path}: attributes.source: {error}")
+        else:
+            if warning:
+                click.echo(f"Warning: {declaration.path}: attributes.source.{warning}", err=True)
     return problems
+
+
+def _warning(source: Source, keys: list[str]) -> str | None:
+    """Why there is nothing to ingest, as far as these keys tell."""
+    if not keys:
+        return f"uri: nothing is under {source.uri_of('')} yet"
+    if any(map(matcher(source.pattern), keys)):
+        return None
+    return (
+        f"pattern: {source.pattern!r} matches none of the {len(keys)} files that were looked at "
+        f"under {source.uri_of('')}, such as {keys[0]!r}"
+    )

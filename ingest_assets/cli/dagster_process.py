@@ -1,38 +1,36 @@
-"""`dagster dev` as a child process: started with this deployment's environment, stopped whole."""
+"""`dagster dev` as a guarded process: started with this deployment's environment, stopped whole."""
 
 import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
 import click
-import psutil
 
 from ingest_assets.errors import ServiceError
+from ingest_assets.guarded_process import GuardedProcess, GuardedProcessError
 from ingest_assets.orchestration.instance import prepare_home
 from ingest_assets.settings import Settings
 
 FIRST_PORT = 3000
 READY_SECONDS = 120
-STOP_SECONDS = 30
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DagsterProcess:
-    """Webserver, daemon and code server under one `dagster dev`, in a session of their own.
+    """Webserver, daemon and code server under one `dagster dev`, under a guard.
 
     They work in `folder`: what else may be configured there (`.pyiceberg.yaml`, `.env`) holds.
-    Their own session, so that Ctrl-C reaches this process alone, which then stops them in order.
+    Ctrl-C reaches this process alone; its guard stops them all when it lets go or dies.
     """
 
     def __init__(
@@ -50,10 +48,10 @@ class DagsterProcess:
             **extra_env,
         }
         self.log = settings.home / "dagster.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._guarded = GuardedProcess(settings.home / "dev", self.log, signal.SIGINT)
 
     def __enter__(self) -> Self:
-        self._settings.home.mkdir(parents=True, exist_ok=True)
+        self._guarded.folder.mkdir(parents=True, exist_ok=True)
         workspace = self._settings.home / "workspace.yaml"
         workspace.write_text(
             "load_from:\n"
@@ -63,17 +61,15 @@ class DagsterProcess:
             "      location_name: ingest_assets\n"
         )
         dagster = Path(sys.executable).parent / "dagster"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(dagster), "dev", "-w", str(workspace), "-p", str(self._port)],
-                cwd=self._folder,
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_default_signals,
-            )
+        command = [str(dagster), "dev", "-w", str(workspace), "-p", str(self._port)]
+        while self._guarded.is_guarded():  # what a killed process left is being stopped
+            time.sleep(0.1)
+        try:
+            with self._guarded.changing():
+                self._guarded.hold()
+                self._guarded.spawn(command, self._env, work_folder=self._folder)
+        except GuardedProcessError as error:
+            raise ServiceError(f"Dagster could not be started: {error}") from error
         return self
 
     def wait_until_ready(self) -> None:
@@ -83,13 +79,13 @@ class DagsterProcess:
             ServiceError: it did not come up; the end of its log is in the message.
         """
         deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline and self._is_running():
+        while time.monotonic() < deadline and self._guarded.is_guarded():
             if self._answers():
                 return
             time.sleep(0.3)
-        words = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
         raise ServiceError(
-            f"Dagster did not come up at {self.url}. The end of {self.log}:\n{words}"
+            f"Dagster did not come up at {self.url}. The end of {self.log}:\n"
+            f"{self._guarded.last_words(20)}"
         )
 
     def _answers(self) -> bool:
@@ -99,16 +95,13 @@ class DagsterProcess:
         except (urllib.error.URLError, OSError):
             return False
 
-    def _is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def wait(self) -> NoReturn:
         """Never returns: `until_interrupted` ends the wait.
 
         Raises:
             ServiceError: Dagster ended by itself.
         """
-        while self._is_running():
+        while self._guarded.is_guarded():
             time.sleep(0.5)
         raise ServiceError(f"Dagster ended by itself; see {self.log}")
 
@@ -118,43 +111,10 @@ class DagsterProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is None:
-            return
-        _ignore_signals()  # impatience must not leave half of it running
+        for number in _STOP_SIGNALS:  # impatience must not leave half of it running
+            signal.signal(number, signal.SIG_IGN)
         click.echo("Stopping Dagster", err=True)
-        family = _family([psutil.Process(self._process.pid)] if self._is_running() else [])
-        self._process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
-        # It leaves its code server behind, which waits half a minute for a sign of life, and runs.
-        family |= _family(family)
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
-        for process in alive:
-            process.kill()
-        self._process.wait()
-
-
-def _family(parents: Iterable[psutil.Process]) -> set[psutil.Process]:
-    """The processes and all that descend from them, as far as they live."""
-    found: set[psutil.Process] = set()
-    for process in parents:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found |= {process, *process.children(recursive=True)}
-    return found
-
-
-def _default_signals() -> None:
-    """A shell's background job ignores SIGINT, and a child would inherit that."""
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _ignore_signals() -> None:
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        self._guarded.let_go()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`ingest-assets demo`: the whole product on this machine, with files that keep arriving."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -9,12 +10,15 @@ from pathlib import Path
 import click
 
 from ingest_assets.cli.dagster_process import DagsterProcess, free_port, until_interrupted
+from ingest_assets.cli.home_lock import HomeLock
 from ingest_assets.demo.object_store import DemoObjectStore
 from ingest_assets.demo.sample_files import SURPRISES, arrivals
-from ingest_assets.deployment import Deployment
-from ingest_assets.settings import SENSORS_ON_VARIABLE, Settings
+from ingest_assets.ledger.ledger import Ledger
+from ingest_assets.settings import SENSORS_ON_VARIABLE, Settings, postgres_url
 
 _DEFS = Path(__file__).parent.parent / "demo" / "defs"
+_OTHERS = re.compile(r"(AWS|INGEST|PYICEBERG)_|DAGSTER_HOME$|.*_PROXY$", re.IGNORECASE)
+"""The caller's variables that say which services to use, and how to reach them."""
 
 
 @click.command()
@@ -25,27 +29,40 @@ def command(port: int | None) -> None:
     Everything lives under INGEST_HOME/demo and is stopped by Ctrl-C. Files keep arriving for a
     minute, among them what goes wrong in practice.
     """
-    home = Settings.from_env().home / "demo"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(INGEST_HOME=str(home), INGEST_DEFS=str(_DEFS))
-    for name in ("INGEST_POSTGRES_URL", "DAGSTER_HOME", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        os.environ.pop(name, None)
-    for name in [name for name in os.environ if name.startswith("PYICEBERG_CATALOG__LAKE__")]:
-        os.environ.pop(name)
-    is_first = not (home / "s3").exists()
-    click.echo(f"Starting Postgres, an S3 server and Dagster under {home}")
-    with until_interrupted(), DemoObjectStore(home / "s3") as store:
-        os.environ.update(store.env())
-        deployment = Deployment.from_env()
-        deployment.ledger.ledger_id()
-        with DagsterProcess(
-            deployment.settings, port or free_port(), home, {SENSORS_ON_VARIABLE: "1"}
-        ) as dagster:
-            _upload(store)
-            dagster.wait_until_ready()
-            _explain(dagster.url, home, is_first=is_first)
-            dagster.wait()
+    home = Settings.from_env({"INGEST_HOME": os.environ.get("INGEST_HOME", "")}).home / "demo"
+    with until_interrupted(), HomeLock(home) as lock:
+        is_first = not (home / "s3").exists()
+        click.echo(f"Starting Postgres, an S3 server and Dagster under {home}")
+        with DemoObjectStore(home / "s3") as store:
+            _shut_out_others(home, store)
+            settings = Settings.from_env()
+            Ledger(postgres_url(settings)).migrate()
+            with DagsterProcess(
+                settings, port or free_port(), home, {SENSORS_ON_VARIABLE: "1"}
+            ) as dagster:
+                lock.announce(dagster.url)
+                _upload(store)
+                dagster.wait_until_ready()
+                _explain(dagster.url, home, is_first=is_first)
+                dagster.wait()
     click.echo("Stopped. Your next `ingest-assets demo` goes on where this one ended.")
+
+
+def _shut_out_others(home: Path, store: DemoObjectStore) -> None:
+    """This process and its children know of the demo's services only, not of the caller's."""
+    for name in list(os.environ):
+        if _OTHERS.match(name):
+            os.environ.pop(name)
+    # PyIceberg looks for this file in PYICEBERG_HOME first, and no further where there is one.
+    (home / ".pyiceberg.yaml").write_text("catalog:\n  lake:\n    pool_pre_ping: true\n")
+    os.environ.update(
+        store.env(),
+        INGEST_HOME=str(home),
+        INGEST_DEFS=str(_DEFS),
+        PYICEBERG_HOME=str(home),
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    )
 
 
 def _explain(url: str, home: Path, *, is_first: bool) -> None:
@@ -64,7 +81,7 @@ def _explain(url: str, home: Path, *, is_first: bool) -> None:
         click.echo("\nThe files of the first start are there already; one is uploaded again. To")
         click.echo(f"begin anew, stop the demo and delete {home}")
     click.echo("\nWhere each file is and why, from another terminal:")
-    click.echo(f"  INGEST_HOME={home} INGEST_DEFS={_DEFS} \\")
+    click.echo(f"  INGEST_HOME={home} INGEST_DEFS={_DEFS} INGEST_POSTGRES_URL= \\")
     click.echo(f"    {Path(sys.argv[0]).absolute()} files orders")
     click.echo("\nCtrl-C stops everything.")
 

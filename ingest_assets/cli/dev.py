@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from ingest_assets.cli.dagster_process import DagsterProcess, free_port, until_interrupted
+from ingest_assets.cli.home_lock import HomeLock
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 
@@ -18,14 +19,14 @@ def command(port: int | None) -> None:
     names none. Sensors are off until you turn them on in the UI.
     """
     deployment = Deployment.from_env()
-    count = len(load_declarations(deployment.settings.defs))
-    deployment.ledger.ledger_id()  # says so now if Postgres is out of reach
-    counted = "1 ingestion" if count == 1 else f"{count} ingestions"
-    click.echo(f"{counted} in {deployment.settings.defs}")
-    with (
-        until_interrupted(),
-        DagsterProcess(deployment.settings, port or free_port(), Path.cwd(), {}) as dagster,
-    ):
-        dagster.wait_until_ready()
-        click.echo(f"Dagster is at {dagster.url} (log: {dagster.log}); Ctrl-C stops it")
-        dagster.wait()
+    settings = deployment.settings
+    count = len(load_declarations(settings.defs))
+    with until_interrupted(), HomeLock(settings.home) as lock:
+        deployment.ledger.ledger_id()  # says so now if Postgres is out of reach
+        counted = "1 ingestion" if count == 1 else f"{count} ingestions"
+        click.echo(f"{counted} in {settings.defs}")
+        with DagsterProcess(settings, port or free_port(), Path.cwd(), {}) as dagster:
+            lock.announce(dagster.url)
+            dagster.wait_until_ready()
+            click.echo(f"Dagster is at {dagster.url} (log: {dagster.log}); Ctrl-C stops it")
+            dagster.wait()

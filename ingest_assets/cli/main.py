@@ -41,8 +41,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Files that land in S3 become rows in Apache Iceberg tables, exactly once.
 
-    Exit codes: 0 all is well; 1 a service is out of reach; 2 bad configuration; 3 a file failed,
-    was dead-lettered, or waits for a decision.
+    Exit codes: 0 all is well; 1 a service is out of reach; 2 a bad argument or configuration;
+    3 a file failed, was dead-lettered, or waits for a decision.
     """
 
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ingest_assets.cli.main import EXIT_FILES_NEED_ATTENTION
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import steps
 from ingest_assets.ledger.outcomes import FileOutcome
@@ -29,7 +30,7 @@ def command(name: str, as_json: bool) -> None:
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
     deployment.ledger.ledger_id()  # says so now if Postgres is out of reach
-    with open_instance(deployment.settings) as instance, _progress(not as_json):
+    with open_instance(deployment.settings) as instance, _ReadingProgress(not as_json):
         result = ingest_once(deployment, ingestion, instance)
     if as_json:
         outcome = {
@@ -43,10 +44,10 @@ def command(name: str, as_json: bool) -> None:
     else:
         _print(name, result)
     if not result.is_all_well:
-        sys.exit(3)
+        sys.exit(EXIT_FILES_NEED_ATTENTION)
 
 
-class _progress:
+class _ReadingProgress:
     """A bar on a terminal, a line every hundred files elsewhere, nothing when not wanted."""
 
     def __init__(self, is_wanted: bool) -> None:

@@ -16,21 +16,18 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 
-from ingest_assets.declared import UniqueKeyLoader
+from ingest_assets.declared import Declared, UniqueKeyLoader, sentences
 from ingest_assets.errors import ConnectionsFileError
 
 CONNECTIONS_FILE = "connections.yaml"
 
 
-class Connection(BaseModel):
+class Connection(Declared):
     """How one object store is reached; every field left out comes from the standard AWS chain."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     region: str | None = None
     endpoint_url: str | None = None
@@ -100,18 +97,9 @@ def load_connections(defs: Path) -> dict[str, Connection]:
         try:
             connections[str(name)] = Connection.model_validate({} if fields is None else fields)
         except ValidationError as error:
-            problems += [f"{path}: {_sentence(name, detail)}" for detail in error.errors()]
+            # without the values: one that is misplaced may be a secret
+            said = sentences(error, Connection, str(name), shows_values=False)
+            problems += [f"{path}: {sentence}" for sentence in said]
     if problems:
         raise ConnectionsFileError("\n".join(problems))
     return connections
-
-
-def _sentence(name: Any, detail: Any) -> str:
-    where = ".".join([str(name), *(str(part) for part in detail["loc"])])
-    if detail["type"] == "extra_forbidden":
-        return (
-            f"{where}: is not a field of a connection; "
-            f"these are: {', '.join(Connection.model_fields)}"
-        )
-    said = detail["ctx"]["error"] if detail["type"] == "value_error" else detail["msg"]
-    return f"{where}: {said}"

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from ingest_assets.errors import ObjectStoreError, SourceChangedError
@@ -22,23 +23,22 @@ class LocalFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def check(self) -> None:
-        """The folder can be listed.
-
-        Raises:
-            ObjectStoreError: it does not exist, or this account may not read it.
-        """
-        with _explained(self._folder), os.scandir(self._folder) as entries:
-            next(entries, None)
-
     def files(self) -> list[SourceFile]:
         """Every file, in key order (UTF-8 bytes).
 
         Raises:
-            ObjectStoreError: as `check`, for the folder and all below it.
+            ObjectStoreError: the folder, or one below it, does not exist or may not be read.
         """
         found = list(self._below(self._folder, set()))
         return sorted(found, key=lambda file: os.fsencode(file.key))
+
+    def some(self, count: int) -> list[SourceFile]:
+        """So many files at most, in no order; folders are looked into until they are found.
+
+        Raises:
+            ObjectStoreError: as `files`, for the folders that were looked into.
+        """
+        return list(islice(self._below(self._folder, set()), count))
 
     def _below(self, folder: Path, entered: set[tuple[int, int]]) -> Iterator[SourceFile]:
         with _explained(folder):

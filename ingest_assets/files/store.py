@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class SourceStore:
         """
         with explained(self._source.uri):
             for page in self._s3_pages(after) if self._is_s3 else self._other_pages(after):
-                files = [file for file in page if file.key and not file.key.endswith("/")]
+                files = [file for file in page if _is_file(file.key)]
                 odd = [file for file in files if not _is_text(file.key)]
                 for file in odd:
                     logger.warning(
@@ -94,38 +95,40 @@ class SourceStore:
             ]
 
     def _other_pages(self, after: str | None) -> Iterator[list[SourceFile]]:
-        listed = self._local.files() if self._is_local else self._listed_by_obstore()
+        if self._is_local:
+            listed = self._local.files()
+        else:
+            listed = sorted(self._listed_by_obstore(), key=lambda file: file.key.encode())
         files = [file for file in listed if after is None or file.key.encode() > after.encode()]
         for start in range(0, len(files), PAGE_FILES):
             yield files[start : start + PAGE_FILES]
 
-    def _listed_by_obstore(self) -> list[SourceFile]:
+    def _listed_by_obstore(self) -> Iterator[SourceFile]:
         prefix = self._source.prefix.removesuffix("/") or None
-        files = [
-            self._file(item["path"], item["size"], item["e_tag"] or "", item["last_modified"])
-            for page in obstore.list(self._store, prefix=prefix)
-            for item in page
-        ]
-        return sorted(files, key=lambda file: file.key.encode())
+        for page in obstore.list(self._store, prefix=prefix):
+            for item in page:
+                etag, modified_at = item["e_tag"] or "", item["last_modified"]
+                yield self._file(item["path"], item["size"], etag, modified_at)
 
     def _file(self, path: str, size_bytes: int, etag: str, modified_at: Any) -> SourceFile:
         key = path.removeprefix(self._source.prefix)
         uri = self._source.uri_of(key)
         return SourceFile(key, uri, size_bytes, etag.strip('"'), modified_at)
 
-    def check(self) -> None:
-        """The source answers one small listing.
+    def check(self) -> list[SourceFile]:
+        """The source answers one small listing: `PAGE_FILES` of its files at most, in any order.
 
         Raises:
             ObjectStoreError: as `pages`.
         """
         with explained(self._source.uri):
             if self._is_s3:
-                self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._source.prefix, MaxKeys=1)
+                page = next(self._s3_pages(after=None))
             elif self._is_local:
-                self._local.check()
+                page = self._local.some(PAGE_FILES)
             else:
-                next(iter(obstore.list(self._store, prefix=self._source.prefix or None)), None)
+                page = list(islice(self._listed_by_obstore(), PAGE_FILES))
+        return [file for file in page if _is_file(file.key)]
 
     def fetch(self, file: SourceFile) -> Content:
         """The bytes of the file at exactly its etag, in memory or in an unlinked local file.
@@ -204,6 +207,11 @@ class SourceStore:
                 options["endpoint"] = self._endpoint
                 client["allow_http"] = self._endpoint.startswith("http://")
         return from_url(f"{self._source.root}/", **options)
+
+
+def _is_file(key: str) -> bool:
+    """Not a folder marker."""
+    return bool(key) and not key.endswith("/")
 
 
 def _is_text(key: str) -> bool:

@@ -68,6 +68,14 @@ def file_ids(connection: Connection, ingestion: str, keys: Sequence[str]) -> lis
     return [row.file_id for row in rows]
 
 
+def last_listed_at(connection: Connection, ingestion: str) -> datetime | None:
+    """When a listing of the ingestion last came to its end; None if none has."""
+    return connection.execute(
+        text("SELECT last_listed_at FROM ingest.ingestions WHERE name = :ingestion"),
+        {"ingestion": ingestion},
+    ).scalar()
+
+
 def counts(connection: Connection, ingestion: str) -> dict[str, int]:
     """How many files there are in each state that has any."""
     rows = connection.execute(

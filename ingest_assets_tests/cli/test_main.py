@@ -38,19 +38,28 @@ def test_an_unknown_command_is_refused(run_cli: Cli) -> None:
     assert "No such command 'ingest'" in result.output
 
 
-@pytest.mark.parametrize("command", ["run", "files"])
+@pytest.mark.parametrize(
+    ("arguments", "beginning", "end"),
+    [
+        (["run", "oders"], "UnknownIngestionError: No ingestion is called 'oders' in ", "orders."),
+        (["files", "oders"], "UnknownIngestionError: No ingestion is called ", "are: orders."),
+        (["files", "orders", "--key", "a"], "UnknownFileError: orders knows no file 'a': ", "it."),
+    ],
+)
 def test_an_unknown_name_ends_with_2_and_one_line(
-    command: str,
+    arguments: list[str],
+    beginning: str,
+    end: str,
     working_cli: Cli,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["ingest-assets", command, "oders"])
+    monkeypatch.setattr(sys, "argv", ["ingest-assets", *arguments])
     with pytest.raises(SystemExit) as ended:
         program.main()
     assert ended.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("UnknownIngestionError: No ingestion is called 'oders' in ")
-    assert said.err.endswith("declared are: orders.\n")
+    assert said.err.startswith(beginning)
+    assert said.err.endswith(f"{end}\n")
     assert said.err.count("\n") == 1

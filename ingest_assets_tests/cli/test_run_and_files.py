@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from ingest_assets.errors import UnknownFileError
 from ingest_assets_tests.cli.conftest import Cli, plain
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
+from ingest_assets_tests.end_to_end.workshop import attributes, declare
 
 Put = Callable[[str, bytes], None]
 
@@ -57,7 +60,9 @@ def test_a_hundred_files_show_progress_where_there_is_no_terminal(
 
 
 def test_files_are_lines_with_tabs_where_there_is_no_terminal(ingested: Cli) -> None:
-    lines = [line.split("\t") for line in ingested("files", "orders").stdout.splitlines()]
+    printed = ingested("files", "orders").stdout.splitlines()
+    header, *lines = [line.split("\t") for line in printed]
+    assert header == ["key", "status", "rows", "rescued", "rejected", "attempts", "why"]
     assert [line[:2] for line in lines] == [
         ["a.jsonl", "SUCCESS"],
         ["b.jsonl.gz", "DEAD_LETTER"],
@@ -83,10 +88,34 @@ def test_files_can_be_asked_by_status_in_any_case(ingested: Cli, status: str) ->
     assert [file["key"] for file in found] == ["c.jsonl"]
 
 
-def test_files_can_be_asked_by_key(ingested: Cli) -> None:
-    [found] = json.loads(ingested("files", "orders", "--key", "a.jsonl", "--json").stdout)
-    assert (found["status"], found["rows"], found["error"]) == ("SUCCESS", 3, None)
-    assert json.loads(ingested("files", "orders", "--key", "none", "--json").stdout) == []
+def test_files_can_be_asked_by_key_or_by_uri(ingested: Cli, bucket: str) -> None:
+    for key in ("a.jsonl", f"s3://{bucket}/orders/a.jsonl"):
+        [found] = json.loads(ingested("files", "orders", "--key", key, "--json").stdout)
+        assert (found["key"], found["status"], found["rows"]) == ("a.jsonl", "SUCCESS", 3)
+    other_state = ingested("files", "orders", "--key", "a.jsonl", "--status", "PARKED", "--json")
+    assert (other_state.exit_code, json.loads(other_state.stdout)) == (0, [])
+
+
+def test_a_key_that_no_file_has_is_refused_with_the_reason(
+    working_cli: Cli, defs: Path, bucket: str
+) -> None:
+    def refusal(key: str, *options: str) -> str:
+        result = working_cli("files", "orders", "--key", key, *options)
+        assert isinstance(result.exception, UnknownFileError)
+        assert result.stdout == ""
+        return str(result.exception)
+
+    assert f"s3://{bucket}/orders/ has not been listed yet" in refusal("none.jsonl")
+    declare(defs, attributes(bucket, source={"pattern": "**/*.jsonl"}))
+    working_cli("run", "orders")
+    for key in ("none.jsonl", f"s3://{bucket}/orders/none.jsonl"):
+        said = refusal(key, "--json")
+        assert said.startswith("orders knows no file 'none.jsonl': it was not under s3://")
+        assert "at the last listing, 20" in said
+        assert "`ingest-assets run orders`" in said
+    assert "'a.csv' does not match source.pattern '**/*.jsonl'" in refusal("a.csv")
+    elsewhere = f"s3://{bucket}/returns/a.jsonl"
+    assert refusal(elsewhere).startswith(f"{elsewhere} is not under s3://{bucket}/orders/")
 
 
 def test_a_status_that_there_is_not_is_refused(ingested: Cli) -> None:
@@ -99,5 +128,5 @@ def test_a_status_that_there_is_not_is_refused(ingested: Cli) -> None:
 def test_a_key_with_a_tab_does_not_part_its_line(working_cli: Cli, put: Put) -> None:
     put("odd name\t.jsonl", json_lines(orders(1)))
     working_cli("run", "orders")
-    [line] = working_cli("files", "orders").stdout.splitlines()
+    _, line = working_cli("files", "orders").stdout.splitlines()
     assert line.split("\t")[:2] == ['"odd name\\t.jsonl"', "SUCCESS"]

@@ -31,13 +31,13 @@ class Demo:
         self.env = {"PATH": f"{PROGRAM.parent}:{os.defpath}", "HOME": str(folder)}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, in_background_of_script: bool = False) -> str:
+    def start(self, *, in_background_of_script: bool = False, **env: str) -> str:
         """The first http address that it prints."""
         command = [str(PROGRAM), "demo", "--port", str(free_port())]
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
-                env=self.env,
+                env={**self.env, **env},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -56,19 +56,36 @@ class Demo:
         """Everything that it has printed."""
         return self.output.read_text()
 
-    def processes(self) -> list[psutil.Process]:
-        """Everything that runs for it: its descendants, and the servers that name its folder."""
+    @property
+    def pid(self) -> int:
+        """Of the command itself."""
         assert self._process is not None
-        children = psutil.Process(self._process.pid).children(recursive=True)
-        return [*children, *self.processes_of_folder()]
+        return self._process.pid
 
-    def processes_of_folder(self) -> list[psutil.Process]:
-        """Those whose command line names its folder."""
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for it: whoever has its folder in the command or environment."""
         return [
             process
-            for process in psutil.process_iter(["cmdline"])
-            if any(str(self.folder) in part for part in process.info["cmdline"] or ())
+            for process in psutil.process_iter(["cmdline", "environ"])
+            if process.pid != self.pid
+            and any(
+                str(self.folder) in part
+                for part in (process.info["cmdline"] or [])
+                + list((process.info["environ"] or {}).values())
+            )
         ]
+
+    def again(self) -> "subprocess.CompletedProcess[str]":
+        """A second one beside the first."""
+        return subprocess.run(
+            [str(PROGRAM), "demo"],
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Its exit code after the signal, which is sent to it alone."""
@@ -95,7 +112,9 @@ class Demo:
         return load_catalog(catalog["name"], **catalog["properties"]).load_table(identifier)
 
     def _ask(self, *arguments: str) -> Any:
-        command = re.search(r"INGEST_HOME=(\S+) INGEST_DEFS=(\S+)", self.said())
+        command = re.search(
+            r"INGEST_HOME=(\S+) INGEST_DEFS=(\S+) INGEST_POSTGRES_URL= ", self.said()
+        )
         assert command is not None, self.said()
         done = subprocess.run(
             [str(PROGRAM), *arguments, "--json"],

@@ -80,6 +80,39 @@ def test_an_object_deleted_between_listing_and_reading_waits_to_be_tried_again(
     assert workshop.order_ids() == [1, 2, 3]
 
 
+def test_an_object_that_stays_gone_is_dead_lettered_and_read_once_it_is_back(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.put("gone.jsonl", json_lines(orders(4)))
+    before_reading(
+        monkeypatch,
+        lambda: workshop.s3.client.delete_object(Bucket=workshop.bucket, Key="orders/gone.jsonl"),
+    )
+    workshop.ingest(retries={"attempts": 2, "backoff_minutes": [0]})
+    gone = workshop.files()["gone.jsonl"]
+    assert (gone.status, gone.error_type, gone.attempts) == ("DEAD_LETTER", "SourceChangedError", 2)
+    assert "is gone since it was listed" in (gone.error or "")
+    workshop.put("gone.jsonl", json_lines(orders(4)))
+    assert workshop.ingest().is_all_well
+    assert workshop.order_ids() == [4, 5, 6]
+
+
+def test_the_rows_of_an_object_that_was_deleted_stay_until_it_is_uploaded_empty(
+    workshop: Workshop,
+) -> None:
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    workshop.ingest()
+    workshop.s3.client.delete_object(Bucket=workshop.bucket, Key="orders/a.jsonl")
+    assert workshop.ingest().is_all_well
+    assert workshop.statuses() == {"a.jsonl": "SUCCESS"}
+    assert not workshop.materialize("a.jsonl").success
+    assert workshop.statuses() == {"a.jsonl": "FAILED"}
+    assert workshop.order_ids() == [1, 2, 3]
+    workshop.put("a.jsonl", b"")
+    assert workshop.ingest().is_all_well
+    assert workshop.order_ids() == []
+
+
 def test_an_object_replaced_between_listing_and_reading_is_read_as_it_is_now(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

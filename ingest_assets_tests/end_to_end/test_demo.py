@@ -56,6 +56,53 @@ def test_a_demo_in_a_scripts_background_heeds_ctrl_c_and_starts_again(demo: Demo
     assert_ends_whole(demo, signal.SIGTERM)
 
 
+def test_a_second_demo_is_refused_and_a_killed_one_leaves_nothing_running(demo: Demo) -> None:
+    url = demo.start()
+    second = demo.again()
+    assert second.returncode == 2
+    assert f"started by process {demo.pid}, at {url}." in second.stderr
+    processes = demo.processes()
+    assert len(processes) >= 6, processes
+    assert demo.stop(signal.SIGKILL) == -signal.SIGKILL
+    url = demo.start()  # at once, while what is left of the first is being stopped
+    of_dagster = [process for process in processes if "dagster" in str(process.info["cmdline"])]
+    assert len(of_dagster) >= 4, processes
+    assert [process for process in of_dagster if process.is_running()] == []
+    wait_for("tick", lambda: DagsterUI(url).sensor("orders")["ticks"], seconds=60)
+    processes = demo.processes()
+    assert demo.stop(signal.SIGKILL) == -signal.SIGKILL
+    _, alive = psutil.wait_procs(processes, timeout=90)
+    assert alive == []
+    assert demo.processes() == []
+
+
+def test_a_demo_heeds_no_configuration_but_its_own(demo: Demo) -> None:
+    nowhere = "http://127.0.0.1:9"
+    (demo.folder / ".pyiceberg.yaml").write_text(
+        f"catalog:\n  lake:\n    type: rest\n    uri: {nowhere}\n"
+    )
+    (demo.folder / ".aws").mkdir()
+    (demo.folder / ".aws" / "config").write_text("no configuration")
+    demo.start(
+        PYICEBERG_CATALOG__LAKE__WAREHOUSE=f"file://{demo.folder}/elsewhere",
+        INGEST_POSTGRES_URL="mysql://nobody@nowhere/nothing",
+        DAGSTER_HOME=f"{demo.folder}/elsewhere",
+        AWS_ENDPOINT_URL_S3=nowhere,
+        AWS_PROFILE="nobody",
+        HTTP_PROXY=nowhere,
+    )
+    wait_for(
+        "first rows",
+        lambda: "SUCCESS" in statuses(demo, "orders").values(),
+        seconds=90,
+        otherwise=lambda: str(demo.files("orders")),
+        every=2,
+    )
+    assert list((demo.folder / ".ingest/demo/warehouse").rglob("*.parquet"))
+    assert not (demo.folder / "elsewhere").exists()
+    assert_ends_whole(demo, signal.SIGINT)
+
+
 def statuses(demo: Demo, name: str) -> dict[str, str]:
     return {key: file["status"] for key, file in demo.files(name).items()}
 
@@ -119,5 +166,5 @@ def assert_ends_whole(demo: Demo, number: signal.Signals) -> None:
     assert demo.stop(number) == 0, demo.said()
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
-    assert demo.processes_of_folder() == []
+    assert demo.processes() == []
     assert "Stopped." in demo.said()

@@ -35,6 +35,9 @@ def test_dev_shows_the_users_ingestions_and_ends_at_ctrl_c(product: Product) -> 
         assert address is not None, (said, process.poll())
         with urllib.request.urlopen(f"{address[0]}/server_info", timeout=10) as answer:
             assert answer.status == 200
+        second = product("dev")
+        assert second.returncode == 2
+        assert f"started by process {process.pid}, at {address[0]}." in second.stderr
         ui = DagsterUI(address[0])
         assert ui.sensor("orders")["status"] == "STOPPED"
         ui.start_sensor("orders")

@@ -106,10 +106,7 @@ def test_bad_configuration_ends_with_2_and_names_what_there_is(product: Product)
     product.declare(source={"prefix": "x"})
     unsound = product("run", "orders")
     assert unsound.returncode == 2
-    assert (
-        "orders/defs.yaml: attributes.source.prefix: is not a field of the declaration"
-        in unsound.stderr
-    )
+    assert "orders/defs.yaml: attributes.source.prefix: is not a field here" in unsound.stderr
 
 
 @pytest.mark.slow

@@ -65,9 +65,11 @@ def test_thousands_of_objects_come_in_pages_in_byte_order(
     keys = [f"{number % 7}/{number:05}.json" for number in range(2600)]
     keys += ["é", "z", "Z", "\U0001f600", "\uffee", "~", "_"]
     _put(s3, bucket, *(f"orders/{key}" for key in keys), "orders-2/other", "orderly", "unrelated")
-    pages = list(open_store(f"s3://{bucket}/orders/").pages())
+    store = open_store(f"s3://{bucket}/orders/")
+    pages = list(store.pages())
     assert [file.key for page in pages for file in page] == sorted(keys, key=str.encode)
     assert max(map(len, pages)) <= 1000
+    assert len(store.check()) == 1000
 
 
 def test_every_object_of_a_bucket_belongs_to_its_root(
@@ -82,7 +84,7 @@ def test_every_object_of_a_bucket_belongs_to_its_root(
 
 def test_an_empty_prefix_has_no_files(bucket: str, open_store: OpenStore) -> None:
     store = open_store(f"s3://{bucket}/orders")
-    store.check()
+    assert store.check() == []
     assert _listed(store) == []
 
 
@@ -91,8 +93,9 @@ def test_folder_markers_are_no_files(s3: S3Server, bucket: str, open_store: Open
     for key in ("orders/", "orders/2026/", "orders/2026/01/"):
         client.put_object(Bucket=bucket, Key=key, Body=b"")
     _put(s3, bucket, "orders/2026/01/a.json")
-    listed = _listed(open_store(f"s3://{bucket}/orders/"))
-    assert [file.key for file in listed] == ["2026/01/a.json"]
+    store = open_store(f"s3://{bucket}/orders/")
+    assert [file.key for file in _listed(store)] == ["2026/01/a.json"]
+    assert store.check() == _listed(store)
 
 
 def test_a_listed_file_is_what_the_store_says_of_it(
@@ -286,8 +289,8 @@ def test_files_of_a_folder_are_listed_in_byte_order_and_read(
     (landing / "itself").symlink_to(landing / "itself")
     os.mkfifo(landing / "pipe")
     store = open_store(f"file://{landing}/")
-    store.check()
     files = _listed(store)
+    assert sorted(store.check(), key=files.index) == files
     names = sorted([*LOCAL_NAMES, "link"], key=str.encode)
     assert [file.key for file in files] == names
     assert files[-1].uri == f"file://{landing}/{names[-1]}"
