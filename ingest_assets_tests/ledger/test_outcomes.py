@@ -221,7 +221,6 @@ def test_a_batch_report_has_the_files_in_the_order_of_the_batch(orders: Bookkeep
     with orders.ledger.transaction() as connection:
         report = reports.batch_report(connection, planned.batch_id)
         assert reports.batch_report(connection, "unknown") is None
-        assert reports.report_of_run(connection, "unknown") is None
     assert report is not None
     assert report.status == "PLANNED"
     claimed = orders.claim(planned.batch_id)
@@ -234,7 +233,7 @@ def test_a_batch_report_has_the_files_in_the_order_of_the_batch(orders: Bookkeep
         ),
     )
     with orders.ledger.transaction() as connection:
-        report = reports.report_of_run(connection, f"run-{planned.batch_id}")
+        report = reports.newest_of_batch(connection, planned.batch_id)
         assert report == reports.batch_report(connection, planned.batch_id)
     assert report is not None
     assert (report.status, report.run_id) == ("COMMITTED", f"run-{planned.batch_id}")
@@ -242,23 +241,6 @@ def test_a_batch_report_has_the_files_in_the_order_of_the_batch(orders: Bookkeep
     file = report.files[0]
     assert (file.uri, file.etag) == ("s3://landing/orders/b", "e")
     assert (file.bytes, file.seconds, file.detail) == (4, 0.5, {"delimiter": ";"})
-
-
-def test_a_run_is_reported_with_the_batch_that_it_claimed_last(orders: Bookkeeping) -> None:
-    orders.see(source_file("a"))
-    claimed = orders.work()
-    orders.release(claimed, crashed=True)
-    second = orders.plan()
-    assert second is not None
-    orders.claim(second.batch_id)
-    orders.ask(
-        "UPDATE ingest.batches SET run_id = :run WHERE ingestion = :ingestion RETURNING 1",
-        run=f"one run of {orders.ingestion}",
-    )
-    with orders.ledger.transaction() as connection:
-        report = reports.report_of_run(connection, f"one run of {orders.ingestion}")
-    assert report is not None
-    assert report.batch_id == second.batch_id
 
 
 def test_committed_batches_are_reported_once(orders: Bookkeeping) -> None:
