@@ -18,6 +18,7 @@ class ClaimedFile:
     content_id: int
     source: SourceFile
     committed_content_id: int | None
+    attempts: int
     crashes: int
 
 
@@ -129,6 +130,7 @@ def claim(
             content_id=row.content_id,
             source=SourceFile(row.key, row.uri, row.size_bytes, row.etag, row.modified_at),
             committed_content_id=row.committed_content_id,
+            attempts=row.attempts,
             crashes=row.crashes,
         )
         for row in sorted(rows, key=arrival)

@@ -53,11 +53,9 @@ def batch_report(connection: Connection, batch_id: str) -> BatchReport | None:
         return None
     rows = connection.execute(
         text("""
-            SELECT f.key, f.uri, c.etag,
-                   CASE WHEN a.outcome = 'FAILED' AND f.status = 'DEAD_LETTER'
-                        THEN f.status ELSE a.outcome END AS outcome,
-                   a.error_type, a.error, coalesce(a.rows, 0) AS rows,
-                   coalesce(a.rescued, 0) AS rescued, coalesce(a.rejected, 0) AS rejected,
+            SELECT f.key, f.uri, c.etag, a.outcome, a.error_type, a.error,
+                   coalesce(a.rows, 0) AS rows, coalesce(a.rescued, 0) AS rescued,
+                   coalesce(a.rejected, 0) AS rejected,
                    coalesce(a.bytes, 0) AS bytes, coalesce(a.seconds, 0) AS seconds,
                    a.schema_version, b.snapshot_id, f.attempts, f.next_attempt_at,
                    coalesce(a.detail, '{}') AS detail

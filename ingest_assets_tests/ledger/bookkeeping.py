@@ -98,7 +98,6 @@ class Bookkeeping:
                 batch.batch_id,
                 batch.token,
                 snapshot_id=snapshot_id,
-                max_attempts=3,
                 backoff=BACKOFF,
             )
 
