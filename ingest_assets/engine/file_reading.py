@@ -153,10 +153,10 @@ class FileReading:
         decision = decide(self._state.columns, observed, _rules(self._ingestion))
         if decision.is_parked:
             index = self._state.park(observed.columns, decision.difference, self._file.file_id)
+            causes = "; ".join(change.explanation() for change in decision.causes)
             raise SchemaParkedError(
-                f"{self._file.source.uri} waits for a decision on its schema; nothing of it was "
-                f"written: {'; '.join(decision.difference.explanation().splitlines())}. If the "
-                "file is wrong, upload it mended under the same key.",
+                f"{self._file.source.uri} waits for a decision on its schema: {causes}. Nothing of "
+                "it was written. If the file is wrong, upload it mended under its key.",
                 change_index=index,
                 detail={"differences": decision.difference.to_json()},
             )
