@@ -1,5 +1,6 @@
 """One deployment: the settings, and the ledger, catalog and connections that they name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -80,6 +81,10 @@ class Deployment:
                 f"No ingestion is called {name!r} in {self.settings.defs}; declared are: {known}."
             )
         return found[name]
+
+
+DeploymentSource = Callable[[], Deployment]
+"""How definitions come to their deployment when they run, not when they are loaded."""
 
 
 @lru_cache(maxsize=4)

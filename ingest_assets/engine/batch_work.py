@@ -2,10 +2,10 @@
 
 import contextlib
 import logging
-import traceback
 from dataclasses import dataclass
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, open_state
 from ingest_assets.engine.staging import StagedBatch, stage
@@ -22,7 +22,6 @@ from ingest_assets.errors import (
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, leases, outcomes, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
-from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Steps, commit
 from ingest_assets.tables.layout import TableLayout
@@ -110,15 +109,13 @@ class BatchWork:
         return committed
 
     def _finish(self, snapshot_id: int | None) -> bool:
-        retries = self.ingestion.retries
         with self.deployment.ledger.transaction() as connection:
             return outcomes.finish(
                 connection,
                 self.claimed.batch_id,
                 self.claimed.token,
                 snapshot_id=snapshot_id,
-                max_attempts=retries.attempts,
-                backoff=retries.waits,
+                backoff=self.ingestion.retries.waits,
             )
 
     def _open_state(self) -> SchemaState:
@@ -180,16 +177,9 @@ class BatchWork:
             leases.expire(connection, self.claimed.batch_id, self.claimed.token, note)
 
     def _fail_all(self, error: Exception) -> None:
+        attempts = self.ingestion.retries.attempts
         failures = [
-            FileOutcome(
-                file.file_id,
-                "FAILED",
-                error_type=type(error).__name__,
-                error=str(error) or type(error).__name__,
-                traceback="".join(traceback.format_exception(error)),
-                bytes=file.source.size_bytes,
-            )
-            for file in self.claimed.files
+            failed(file, error, is_final=False, attempts=attempts) for file in self.claimed.files
         ]
         with self.deployment.ledger.transaction() as connection:
             outcomes.record(connection, self.claimed.batch_id, failures, [])

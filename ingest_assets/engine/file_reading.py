@@ -40,13 +40,12 @@ def fetch(store: SourceStore, ingestion: Ingestion, file: ClaimedFile) -> Conten
         raise FileTooLargeError(
             f"{file.source.uri} has {file.source.size_bytes} bytes, more than "
             f"source.max_file_bytes allows ({ingestion.source.max_file_bytes}). It was not read. "
-            "Split it, or raise the limit and materialize its partition."
+            "Split it, or raise the limit."
         )
     if file.crashes >= CRASHES_AT_MOST:
         raise WorkerDiedError(
             f"The worker died {file.crashes} times while it read {file.source.uri}, in the end "
-            "with this file alone. Look for a lack of memory in the logs of its runs; materialize "
-            "the partition to try again."
+            "with this file alone. Look for a lack of memory in the logs of its runs."
         )
     return store.fetch(file.source)
 
@@ -110,10 +109,10 @@ class FileReading:
         decision = decide(self._state.columns, observed, _rules(self._ingestion))
         if decision.is_parked:
             index = self._state.park(observed.columns, decision.difference, self._file.file_id)
+            causes = "; ".join(change.explanation() for change in decision.causes)
             raise SchemaParkedError(
-                f"{self._file.source.uri} waits for a decision on its schema; its rows are not in "
-                f"the table: {'; '.join(decision.difference.explanation().splitlines())}. If the "
-                "file is wrong, upload it mended under the same key.",
+                f"{self._file.source.uri} waits for a decision on its schema: {causes}. Nothing of "
+                "it was written. If the file is wrong, upload it mended under its key.",
                 change_index=index,
                 detail={"differences": decision.difference.to_json()},
             )
@@ -143,8 +142,7 @@ class FileReading:
             raise RejectedRatioError(
                 f"{rejected} of the {total} rows of {self._file.source.uri} cannot be read, more "
                 f"than max_rejected_ratio {self._ingestion.max_rejected_ratio} allows; nothing of "
-                f"the file was written. The first, {self.detail['rejected_samples'][0]}. Mend the "
-                "file and upload it again under the same key, or raise the ratio."
+                f"the file was written. The first, {self.detail['rejected_samples'][0]}."
             )
 
     @property

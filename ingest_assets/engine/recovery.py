@@ -64,15 +64,13 @@ def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token:
             outcomes.release(connection, batch_id, token, note="its worker was gone", crashed=True)
         return False
     logger.info("Batch %s is in %s: its files are SUCCESS", batch_id, identifier)
-    retries = ingestion.retries
     with deployment.ledger.transaction() as connection:
         outcomes.finish(
             connection,
             batch_id,
             token,
             snapshot_id=snapshot_id,
-            max_attempts=retries.attempts,
-            backoff=retries.waits,
+            backoff=ingestion.retries.waits,
         )
     return True
 

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.failed_file import failed, parked
 from ingest_assets.engine.fetching import Fetched, Group, ahead
 from ingest_assets.engine.file_reading import FileReading, fetch
 from ingest_assets.engine.schema_state import SchemaState
@@ -142,18 +142,16 @@ class Stager:
         except (CatalogError, LedgerError, ConfigurationError):
             raise  # not this file's fault
         except SchemaParkedError as error:
-            return FileOutcome(
-                file.file_id,
-                "PARKED",
-                error_type=type(error).__name__,
-                error=str(error),
-                bytes=file.source.size_bytes,
-                seconds=time.monotonic() - started,
-                change_index=error.change_index,
-                detail=error.detail,
-            )
+            return parked(file, error, time.monotonic() - started)
         except Exception as error:  # noqa: BLE001 - the edge of one file's work
-            return self._failure(file, error, time.monotonic() - started)
+            logger.info("%s failed: %s", file.source.uri, error)
+            return failed(
+                file,
+                error,
+                is_final=isinstance(error, IngestError) and not error.is_retryable,
+                attempts=self._ingestion.retries.attempts,
+                seconds=time.monotonic() - started,
+            )
 
     def _ingest(self, file: ClaimedFile, content: Content, started: float) -> FileOutcome:
         reading = FileReading(
@@ -206,16 +204,3 @@ class Stager:
     def _own_rejected(self) -> DataFileWriter:
         self.rejected.target.evolve(REJECTED_COLUMNS)
         return self.rejected.own()
-
-    def _failure(self, file: ClaimedFile, error: Exception, seconds: float) -> FileOutcome:
-        is_final = isinstance(error, IngestError) and not error.is_retryable
-        logger.info("%s failed: %s", file.source.uri, error)
-        return FileOutcome(
-            file.file_id,
-            "DEAD_LETTER" if is_final else "FAILED",
-            error_type=type(error).__name__,
-            error=str(error) or type(error).__name__,
-            traceback="".join(traceback.format_exception(error)),
-            bytes=file.source.size_bytes,
-            seconds=seconds,
-        )

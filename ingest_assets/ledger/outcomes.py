@@ -112,7 +112,6 @@ def finish(
     token: str,
     *,
     snapshot_id: int | None,
-    max_attempts: int,
     backoff: Sequence[timedelta],
 ) -> bool:
     """The batch is COMMITTED, and every file is what its recorded outcome says.
@@ -149,7 +148,6 @@ def finish(
         {
             "batch_id": batch_id,
             "snapshot_id": snapshot_id,
-            "max_attempts": max_attempts,
             "backoff": [wait.total_seconds() for wait in backoff],
         },
     )
@@ -160,8 +158,6 @@ def finish(
 _APPLY_OUTCOMES = text("""
     WITH judged AS (
         SELECT a.*, f.content_id <> a.content_id AS is_overtaken,
-               CASE WHEN a.outcome = 'FAILED' AND f.attempts + 1 >= :max_attempts
-                    THEN 'DEAD_LETTER' ELSE a.outcome END AS status,
                now() + make_interval(secs => (CAST(:backoff AS float8[]))[
                    least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
                c.etag AS read_etag
@@ -171,9 +167,9 @@ _APPLY_OUTCOMES = text("""
         WHERE a.batch_id = :batch_id
     )
     UPDATE ingest.files f SET
-        status = CASE WHEN j.is_overtaken THEN 'DISCOVERED' ELSE j.status END,
+        status = CASE WHEN j.is_overtaken THEN 'DISCOVERED' ELSE j.outcome END,
         attempts = CASE WHEN j.is_overtaken THEN 0 ELSE f.attempts + 1 END,
-        next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.status = 'FAILED'
+        next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
                                THEN j.retry_at END,
         error_type = CASE WHEN NOT j.is_overtaken THEN j.error_type END,
         error = CASE WHEN NOT j.is_overtaken THEN j.error END,

@@ -53,11 +53,9 @@ def batch_report(connection: Connection, batch_id: str) -> BatchReport | None:
         return None
     rows = connection.execute(
         text("""
-            SELECT f.key, f.uri, c.etag,
-                   CASE WHEN a.outcome = 'FAILED' AND f.status = 'DEAD_LETTER'
-                        THEN f.status ELSE a.outcome END AS outcome,
-                   a.error_type, a.error, coalesce(a.rows, 0) AS rows,
-                   coalesce(a.rescued, 0) AS rescued, coalesce(a.rejected, 0) AS rejected,
+            SELECT f.key, f.uri, c.etag, a.outcome, a.error_type, a.error,
+                   coalesce(a.rows, 0) AS rows, coalesce(a.rescued, 0) AS rescued,
+                   coalesce(a.rejected, 0) AS rejected,
                    coalesce(a.bytes, 0) AS bytes, coalesce(a.seconds, 0) AS seconds,
                    a.schema_version, b.snapshot_id, f.attempts, f.next_attempt_at,
                    coalesce(a.detail, '{}') AS detail
@@ -95,18 +93,6 @@ def newest_of_batch(connection: Connection, batch_id: str) -> BatchReport | None
     return replace(batch, files=tuple(file for file in batch.files if file.key not in old))
 
 
-def report_of_run(connection: Connection, run_id: str) -> BatchReport | None:
-    """The batch that a Dagster run claimed last; None when it claimed none."""
-    batch_id = connection.execute(
-        text("""
-            SELECT batch_id FROM ingest.batches WHERE run_id = :run_id
-            ORDER BY prepared_at DESC LIMIT 1
-        """),
-        {"run_id": run_id},
-    ).scalar()
-    return None if batch_id is None else newest_of_batch(connection, batch_id)
-
-
 def unreported(connection: Connection, ingestion: str) -> list[tuple[str, str | None]]:
     """The COMMITTED batches that Dagster has not been told of, oldest first, with their run ids."""
     rows = connection.execute(
@@ -133,19 +119,25 @@ def run_ids(connection: Connection, batch_ids: Sequence[str]) -> list[str]:
 
 
 def lost_runs(connection: Connection, run_ids: Sequence[str]) -> list[str]:
-    """Those of the runs whose batch has ended and that will never say so themselves.
+    """Those of the runs that hold no batch any more and will never say so themselves.
 
-    Their process is gone for certain, or has had ten minutes for what takes seconds.
+    Their process is gone for certain, or has had ten minutes for what takes seconds: to end, or to
+    claim its next batch. A run that holds a batch is lost when its lease is.
     """
     rows = connection.execute(
         text("""
-            SELECT run_id, holder, finished_at < now() - interval '10 minutes' AS is_long_ago
-            FROM ingest.batches
-            WHERE run_id = ANY(:run_ids) AND status IN ('COMMITTED', 'RELEASED')
+            SELECT DISTINCT ON (run_id) run_id, status, holder,
+                   coalesce(finished_at, created_at) < now() - interval '10 minutes' AS is_long_ago
+            FROM ingest.batches WHERE run_id = ANY(:run_ids)
+            ORDER BY run_id, status = 'PREPARED' DESC, finished_at DESC NULLS LAST
         """),
         {"run_ids": list(run_ids)},
     ).all()
-    return [row.run_id for row in rows if row.is_long_ago or is_known_dead(row.holder)]
+    return [
+        row.run_id
+        for row in rows
+        if row.status != "PREPARED" and (row.is_long_ago or is_known_dead(row.holder))
+    ]
 
 
 def mark_reported(connection: Connection, batch_ids: Sequence[str]) -> None:

@@ -1,36 +1,30 @@
-"""The asset of an ingestion: one run is one batch, one partition is one file.
+"""The asset of an ingestion: one partition is one file, and a run works on whole batches.
 
-Three steps in one process: `read` claims the batch and stages it, the I/O manager commits what
-`read` gives it, `report` tells Dagster what the ledger says became of each file.
+One step claims a batch, stages it, hands it to the I/O manager, which commits it, and tells Dagster
+what the ledger says became of each file; then it does the same with the next. All that is one step
+and so one process, whatever the executor: while a run goes on, the process that it claimed its
+batches with lives.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
-from ingest_assets.deployment import Deployment
-from ingest_assets.engine import batch_work
+from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.batch_work import BatchWork
-from ingest_assets.engine.recovery import recover
+from ingest_assets.engine.staging import StagedBatch
 from ingest_assets.errors import IngestError
-from ingest_assets.files.partition_key import key_of
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches
 from ingest_assets.orchestration.io_manager import BatchToCommit
-from ingest_assets.orchestration.lost_runs import end_lost_runs
 from ingest_assets.orchestration.names import (
-    BATCH_TAG,
-    ERROR_TAG,
     IO_MANAGER_KEY,
     asset_key,
     check_specs,
-    is_asked_by_person,
     partitions_def,
 )
-from ingest_assets.orchestration.report_op import DeploymentSource, report_op
-from ingest_assets.orchestration.tick import settle_planned
-
-_ERROR_CHARS = 500
+from ingest_assets.orchestration.run_batches import claimed_batches
+from ingest_assets.orchestration.run_report import RunReport
 
 
 def build_asset(
@@ -38,7 +32,7 @@ def build_asset(
 ) -> dg.AssetsDefinition:
     """The partitioned asset `[namespace, table]` with its checks."""
     specs = check_specs(ingestion)
-    read, report = _read_op(ingestion, deployment), report_op(ingestion, deployment, specs)
+    ingest, end = _ingest_op(ingestion, deployment), _end_op(ingestion, specs)
 
     @dg.graph_asset(
         key=asset_key(ingestion),
@@ -54,12 +48,12 @@ def build_asset(
             "dagster/uri": ingestion.source.uri,
         },
     )
-    def ingest() -> Any:
-        outputs = report(read())
+    def files_to_rows() -> Any:
+        outputs = end(ingest().collect())
         names = {spec.get_python_identifier(): getattr(outputs, spec.name) for spec in specs}
         return {"result": outputs.result, **names}
 
-    return ingest
+    return files_to_rows
 
 
 def _description(ingestion: Ingestion) -> str:
@@ -77,81 +71,62 @@ def _store_kind(ingestion: Ingestion) -> str:
     return {"gs": "gcs", "az": "azure"}.get(scheme, scheme)
 
 
-def _read_op(ingestion: Ingestion, deployment: DeploymentSource) -> dg.OpDefinition:
+def _ingest_op(ingestion: Ingestion, deployment: DeploymentSource) -> dg.OpDefinition:
     @dg.op(
-        name=f"read_{ingestion.name}",
-        description="Reads and checks every file of the batch; its output is committed.",
-        out=dg.Out(io_manager_key=IO_MANAGER_KEY),
+        name=f"ingest_{ingestion.name}",
+        description=(
+            "Reads and checks the files batch by batch. Each batch is an output that is committed; "
+            "then its partitions are materialized. Fails at its end if a file failed."
+        ),
+        out=dg.DynamicOut(io_manager_key=IO_MANAGER_KEY),
     )
-    def read(context: dg.OpExecutionContext) -> BatchToCommit:
+    def ingest(context: dg.OpExecutionContext) -> Iterator[dg.DynamicOutput[BatchToCommit]]:
         services = deployment()
+        report, error = RunReport(context, services, ingestion), None
         try:
-            work = _claim(context, services, ingestion)
-        except IngestError as error:
-            # Not raised, for `report` has to keep green what is in the table before it fails.
-            context.log.exception("No batch could be claimed.")
-            told = f"{context.run_id} {error}"[:_ERROR_CHARS]
-            context.instance.add_run_tags(context.run_id, {ERROR_TAG: told})
-            work = None
-        if work is None:
-            return BatchToCommit(None, None)
-        context.log.info(
-            "Batch %s: reading %s files.", work.claimed.batch_id, len(work.claimed.files)
-        )
-        try:
-            return BatchToCommit(work, work.stage())
-        except Exception:
-            context.log.exception("Batch %s could not be staged.", work.claimed.batch_id)
-            return BatchToCommit(None, None)
+            for work in claimed_batches(context, services, ingestion):
+                staged = _staged(context, work)
+                if staged is not None:
+                    batch = BatchToCommit(work, staged)
+                    yield dg.DynamicOutput(batch, mapping_key=work.claimed.batch_id)
+                report.tell(work.claimed)
+        except IngestError as raised:
+            # What is in the table is to stay green before the run fails.
+            context.log.exception("The run cannot go on.")
+            error = raised
+        problem = report.problem(error)
+        if problem is not None:
+            raise dg.Failure(description=problem, allow_retries=False)
+        if len(context.run.asset_selection or ()) > 1:
+            context.log.warning("What is downstream is skipped in this run; materialize it next.")
 
-    return read
+    return ingest
 
 
-def _claim(
-    context: dg.OpExecutionContext, services: Deployment, ingestion: Ingestion
-) -> BatchWork | None:
-    """The batch of this run, claimed; None when there is nothing for the run to do."""
-    end_lost_runs(services, ingestion, context.instance, recover(services, ingestion))
-    batch_id = _batch_of_run(context, services, ingestion)
-    if batch_id is None:
+def _staged(context: dg.OpExecutionContext, work: BatchWork) -> StagedBatch | None:
+    """None when the batch failed as a whole; why is in the ledger."""
+    batch_id = work.claimed.batch_id
+    context.log.info("Batch %s: reading %s files.", batch_id, len(work.claimed.files))
+    try:
+        return work.stage()
+    except Exception:
+        context.log.exception("Batch %s could not be staged.", batch_id)
         return None
-    work = batch_work.claim(
-        services,
-        ingestion,
-        batch_id,
-        run_id=context.run_id,
-        may_create=is_asked_by_person(context.run),
-    )
-    if work is None:
-        context.log.warning(
-            "Batch %s is not waiting any more: it was freed, or another run has it.",
-            batch_id,
-        )
-    return work
 
 
-def _batch_of_run(
-    context: dg.OpExecutionContext, services: Deployment, ingestion: Ingestion
-) -> str | None:
-    """The batch that the run is for; a run that a person asked for gets one of its own."""
-    keys = [key_of(partition_key) for partition_key in context.partition_keys]
-    if is_asked_by_person(context.run):
-        settle_planned(services, ingestion, context.instance)
-        with services.ledger.transaction() as connection:
-            asked = batches.plan_keys(connection, ingestion.name, keys)
-        return asked.batch.batch_id if asked.batch else None
-    batch_id = context.run.tags[BATCH_TAG]
-    with services.ledger.transaction() as connection:
-        waiting = batches.planned_keys(connection, batch_id)
-        if waiting is None or list(waiting) == keys:
-            return batch_id
-        # Anything but exactly the batch's own keys would turn strangers red if a file fails.
-        batches.free_planned(connection, batch_id, "the run's range was not the batch's")
-    context.log.warning(
-        "The range of this run holds %s partitions and batch %s has %s: the partitions were moved "
-        "meanwhile. Nothing was read; the next tick plans the files again.",
-        len(keys),
-        batch_id,
-        len(waiting),
+def _end_op(ingestion: Ingestion, specs: Sequence[dg.AssetCheckSpec]) -> dg.OpDefinition:
+    # An output of the asset would mark every key of the run's range, so this step never yields one.
+    # Downstream assets load what they depend on by the I/O manager that is named here.
+    outs = {"result": dg.Out(dg.Nothing, is_required=False, io_manager_key=IO_MANAGER_KEY)}
+    outs |= {spec.name: dg.Out(dg.Nothing, is_required=False) for spec in specs}
+
+    @dg.op(
+        name=f"end_{ingestion.name}",
+        description="Has the outputs of the asset and its checks, and yields none of them.",
+        ins={"batches": dg.In(dg.Nothing)},
+        out=outs,
     )
-    return None
+    def end() -> Iterator[dg.Output[None]]:
+        yield from ()
+
+    return end

@@ -10,13 +10,13 @@ The asset key is the table: `shop.daily_orders` here. As annotations `pa.Table`,
 An asset with the partitions of an ingestion gets the rows of its files; any other gets the table.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from ingest_assets.deployment import Deployment
+from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.batch_work import BatchWork
 from ingest_assets.engine.staging import StagedBatch
 from ingest_assets.files.partition_key import key_of
@@ -30,16 +30,16 @@ PARTITION_COLUMN = "partition_column"
 
 @dataclass(frozen=True)
 class BatchToCommit:
-    """What the asset of an ingestion hands over; both None when there is nothing to commit."""
+    """What the asset of an ingestion hands over."""
 
-    work: BatchWork | None
-    staged: StagedBatch | None
+    work: BatchWork
+    staged: StagedBatch
 
 
 class IcebergIOManager(dg.IOManager):
     """Commits batches of ingestions; writes and reads the tables of ordinary assets."""
 
-    def __init__(self, deployment: Callable[[], Deployment] = Deployment.from_env) -> None:
+    def __init__(self, deployment: DeploymentSource = Deployment.from_env) -> None:
         self._deployment = deployment
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -71,8 +71,6 @@ class IcebergIOManager(dg.IOManager):
         context.add_output_metadata(metadata)
 
     def _commit(self, context: dg.OutputContext, batch: BatchToCommit) -> None:
-        if batch.work is None or batch.staged is None:
-            return
         try:
             committed = batch.work.land(batch.staged)
         except Exception:

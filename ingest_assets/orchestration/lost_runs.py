@@ -14,7 +14,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import reports
 from ingest_assets.ledger.reports import BatchReport
 from ingest_assets.orchestration import events, reporting
-from ingest_assets.orchestration.names import INGESTION_TAG, asset_key
+from ingest_assets.orchestration.names import asset_key
 
 FILES_PER_TICK = 1000
 """A tick tells Dagster of batches until it has told of so many files; the next one goes on."""
@@ -26,24 +26,17 @@ _IN_PROGRESS = [
 
 
 def end_lost_runs(
-    deployment: Deployment,
-    ingestion: Ingestion,
-    instance: dg.DagsterInstance,
-    recovered: Recovered,
+    deployment: Deployment, instance: dg.DagsterInstance, recovered: Recovered
 ) -> None:
     """Runs whose worker died are failed, so that they hold up nothing and say nothing wrong.
 
     Call it before `report_late`: the failure of a run turns its keys red, and what is reported
     after that turns those green whose rows are in the table.
     """
-    running = instance.get_runs(
-        dg.RunsFilter(tags={INGESTION_TAG: ingestion.name}, statuses=_IN_PROGRESS)
-    )
+    running = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS))]
     done = [*recovered.finished, *recovered.released]
     with deployment.ledger.transaction() as connection:
-        unreported = reports.unreported(connection, ingestion.name)
-        asked = {run.run_id for run in running} | {run_id for _, run_id in unreported if run_id}
-        lost = {*reports.lost_runs(connection, sorted(asked)), *reports.run_ids(connection, done)}
+        lost = {*reports.lost_runs(connection, running), *reports.run_ids(connection, done)}
     for run_id in sorted(lost):
         run = instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:

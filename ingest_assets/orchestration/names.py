@@ -8,7 +8,6 @@ from ingest_assets.ingestion import Ingestion
 
 BATCH_TAG = "ingest/batch_id"
 INGESTION_TAG = "ingest/ingestion"
-ERROR_TAG = "ingest/error"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 SCHEMA_COMPATIBLE = "schema_compatible"

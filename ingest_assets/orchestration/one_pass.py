@@ -15,7 +15,7 @@ from ingest_assets.engine.recovery import recover
 from ingest_assets.errors import IngestError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, lookup, reports
-from ingest_assets.ledger.batches import PlannedBatch
+from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
@@ -81,7 +81,7 @@ def ingest_once(
             given_back = given_back + 1 if problem else 0
             if given_back > GIVEN_BACK_AT_MOST:
                 raise IngestError(problem)
-        end_lost_runs(deployment, ingestion, instance, recover(deployment, ingestion))
+        end_lost_runs(deployment, instance, recover(deployment, ingestion))
         tick = plan_again(deployment, ingestion, instance, "command")
         if tick.planned:
             continue
@@ -90,7 +90,7 @@ def ingest_once(
             time.sleep(POLL_SECONDS)
             continue
         with deployment.ledger.transaction() as connection:
-            if not batches.is_any_prepared(connection, ingestion.name):
+            if not batches.is_any_open(connection, ingestion.name):
                 break
         time.sleep(POLL_SECONDS)
     while report_late(deployment, ingestion, instance):

@@ -191,7 +191,5 @@ def failure_of(ingestion: Ingestion, files: Iterable[FileReport]) -> str | None:
         return None
     shown = "\n".join(f"  {file.outcome} {file.key}: {file.error}" for file in bad[:20])
     more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
-    return (
-        f"{len(bad)} files of {ingestion.name} are not in {ingestion.table.identifier}; all the "
-        f"others of this run are.\n{shown}{more}"
-    )
+    table = ingestion.table.identifier
+    return f"{len(bad)} files of {ingestion.name} are not in {table}:\n{shown}{more}"

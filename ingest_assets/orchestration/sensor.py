@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ingest_assets.deployment import Deployment
+from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.orchestration.names import asset_key
-from ingest_assets.orchestration.report_op import DeploymentSource
 from ingest_assets.orchestration.tick import Tick, run_tick
 
 

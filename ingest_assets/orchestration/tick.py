@@ -18,9 +18,9 @@ from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import Recovered, recover
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, lookup, schema_versions
-from ingest_assets.ledger.batches import Origin, PlannedBatch
+from ingest_assets.ledger import batches, lookup, planning, schema_versions
 from ingest_assets.ledger.listing import Seen
+from ingest_assets.ledger.planning import Origin, PlannedBatch
 from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
 from ingest_assets.orchestration.names import (
     BATCH_TAG,
@@ -86,7 +86,7 @@ def run_tick(
     """
     deployment.ledger.register(ingestion.name, ingestion.table.identifier)
     recovered = recover(deployment, ingestion)
-    end_lost_runs(deployment, ingestion, instance, recovered)
+    end_lost_runs(deployment, instance, recovered)
     seen = discover(deployment, ingestion, None if origin == "command" else LISTING_TIME)
     return replace(
         plan_again(deployment, ingestion, instance, origin), seen=seen, recovered=recovered
@@ -160,16 +160,21 @@ def _parts(keys: list[str]) -> list[list[str]]:
 def settle_planned(
     deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance
 ) -> tuple[int, list[PlannedBatch]]:
-    """How many PLANNED batches wait for their run, and those that no run was ever made for.
+    """How many PLANNED batches wait for their run, and those that a run is to be asked for.
 
-    A batch whose run ended without claiming it (cancelled, or never started) is freed.
+    A batch whose run ended without claiming it (cancelled, or never started) is freed. The batches
+    of a person's run are its own while it goes on; those that it leaves when it fails or dies get
+    runs like any other, and those of a cancelled one are freed.
     """
     with deployment.ledger.transaction() as connection:
         planned = batches.planned(connection, ingestion.name)
     waiting, unasked = 0, []
     for batch in planned:
         runs = instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: batch.batch_id}))
-        if not runs:
+        person = instance.get_run_by_id(batch.run_id) if batch.run_id else None
+        if person is not None and not person.is_finished:
+            continue
+        if not runs and (person is None or person.status != dg.DagsterRunStatus.CANCELED):
             unasked.append(batch)
         elif all(run.is_finished for run in runs):
             with deployment.ledger.transaction() as connection:
@@ -196,7 +201,7 @@ def _plan(
 def plan_one(deployment: Deployment, ingestion: Ingestion, origin: Origin) -> PlannedBatch | None:
     """The next batch of files that wait, PLANNED; None when none waits."""
     with deployment.ledger.transaction() as connection:
-        return batches.plan(
+        return planning.plan(
             connection,
             ingestion.name,
             max_files=ingestion.batch.max_files,

@@ -90,10 +90,6 @@ class Difference:
     compatibility: Compatibility
     changes: tuple[Change, ...] = ()
 
-    def explanation(self) -> str:
-        """One line a change; empty when there is none."""
-        return "\n".join(change.explanation() for change in self.changes)
-
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dicts, for a JSONB column; `from_json` gives the same back."""
         return {

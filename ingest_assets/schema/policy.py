@@ -1,7 +1,6 @@
 """What happens to a file, from its schema, the table's and the rules of the declaration."""
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Literal
 
 from ingest_assets.schema.column import Column, Columns
@@ -31,31 +30,25 @@ class SchemaRules:
     declared: Columns | None = None
 
 
-class Action(StrEnum):
-    """WRITE the file's rows, or PARK it for a person's decision."""
-
-    WRITE = "WRITE"
-    PARK = "PARK"
-
-
 @dataclass(frozen=True)
 class Decision:
-    """`target`: the columns to write with; for a parked file those that accepting would merge to.
+    """`causes`: the changes that park the file for a person's decision; none, and it is written.
 
+    `target`: the columns to write with; for a parked file those that accepting would merge to.
     `ignored`: names of new top-level columns that are dropped by declaration.
     An INITIAL decision without target columns found nothing to make a version of.
     """
 
     verdict: Verdict
     difference: Difference
-    action: Action
     target: Columns
     ignored: frozenset[str] = frozenset()
+    causes: tuple[Change, ...] = ()
 
     @property
     def is_parked(self) -> bool:
         """The file waits for a person."""
-        return self.action is Action.PARK
+        return bool(self.causes)
 
 
 def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> Decision:
@@ -64,9 +57,10 @@ def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> De
     if observed.record_count == 0:
         return _nothing_to_judge(active, known or ())
     found = difference(known, observed.columns)
-    breaking = [change for change in found.changes if _needs_review(change, rules)]
-    if breaking:
-        return Decision(found.verdict, found, Action.PARK, union(known or (), observed.columns))
+    causes = _causes(found, rules)
+    if causes:
+        merged = union(known or (), observed.columns)
+        return Decision(found.verdict, found, merged, causes=causes)
     additions = known is None or rules.on_new_column == "merge"
     target = union(known or (), observed.columns, additions=additions)
     if active is None:
@@ -76,13 +70,24 @@ def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> De
     if rules.on_new_column == "ignore":
         names = {column.name for column in target}
         ignored = frozenset(c.name for c in observed.columns if c.name not in names)
-    return Decision(found.verdict, found, Action.WRITE, target, ignored)
+    return Decision(found.verdict, found, target, ignored)
 
 
 def _nothing_to_judge(active: Columns | None, known: Columns) -> Decision:
     verdict = Verdict.INITIAL if active is None else Verdict.IDENTICAL
     found = replace(difference(known, known), verdict=verdict)
-    return Decision(verdict, found, Action.WRITE, known)
+    return Decision(verdict, found, known)
+
+
+def _causes(found: Difference, rules: SchemaRules) -> tuple[Change, ...]:
+    """What a person has to decide about, with the new names that missing columns may have."""
+    paths = {change.path for change in found.changes if _needs_review(change, rules)}
+    return tuple(
+        change
+        for change in found.changes
+        if _needs_review(change, rules)
+        or (change.kind is ChangeKind.RENAMED and change.path in paths)
+    )
 
 
 def _needs_review(change: Change, rules: SchemaRules) -> bool:

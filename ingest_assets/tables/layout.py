@@ -105,8 +105,7 @@ def _column(schema: Schema, name: str, where: str) -> NestedField:
     names = ", ".join(field.name for field in schema.fields if not field.name.startswith("_"))
     raise TableLayoutError(
         f"{where} names the column {name}, which the first file does not have (it has {names}). "
-        "Correct the declaration; the file is tried again when it is uploaded again or its "
-        "partition is materialized."
+        "Nothing of the file was written. Correct the declaration."
     )
 
 

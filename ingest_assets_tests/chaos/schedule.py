@@ -10,7 +10,6 @@ from pyiceberg.table.snapshots import ancestors_of
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import recover
 from ingest_assets.engine.steps import Step
-from ingest_assets.ledger import batches
 from ingest_assets.orchestration.tick import plan_one
 from ingest_assets_tests.chaos import work, worker
 from ingest_assets_tests.chaos.worker import Fault, Worker
@@ -142,9 +141,7 @@ class Schedule:
     def ask_again(self, rng: random.Random) -> None:
         """A person asks for some keys, whatever their state."""
         keys = rng.sample(KEYS, rng.randint(1, 3))
-        with self.world.deployment.ledger.transaction() as connection:
-            asked = batches.plan_keys(connection, self.world.name, keys)
-        self.log.append(f"asked: {asked}")
+        self.log.append(f"asked: {self.world.ask_for(*keys)}")
 
     def settle(self, rng: random.Random) -> None:
         """Everybody wakes up, and passes are made until no file and no batch waits."""

@@ -7,7 +7,6 @@ import pytest
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import recover
 from ingest_assets.engine.steps import Step
-from ingest_assets.ledger import batches
 from ingest_assets_tests.chaos import work, worker
 from ingest_assets_tests.chaos.worker import Fault
 from ingest_assets_tests.chaos.world import World
@@ -64,8 +63,7 @@ def test_a_sleeper_that_was_recovered_commits_nothing_even_if_nobody_else_did(
     assert sleeper.await_stop()
     world.expire_leases()
     assert len(recover(world.deployment, world.ingestion).released) == 1
-    with world.deployment.ledger.transaction() as connection:  # so that it finds no more to do
-        batches.plan_keys(connection, world.name, ["changed.json"])
+    world.ask_for("changed.json")  # so that it finds no more to do
     world.query("UPDATE ingest.batches SET status = 'PREPARED' WHERE status = 'PLANNED'")
     sleeper.go_on()
 

@@ -1,23 +1,22 @@
 """A person materializes a range of partitions: what goes wrong with one leaves the others green."""
 
-import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from signal import Signals
 
 import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from ingest_assets.engine import steps
 from ingest_assets.engine.discovery import discover
-from ingest_assets.ledger import batches
-from ingest_assets.orchestration.asset import build_asset
-from ingest_assets.orchestration.io_manager import IcebergIOManager
-from ingest_assets.orchestration.names import (
-    IO_MANAGER_KEY,
-    RANGE_END_TAG,
-    RANGE_START_TAG,
-    asset_key,
-    partitions_def,
-)
+from ingest_assets.engine.steps import Step
+from ingest_assets.errors import CatalogError, CommitConflictError
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.orchestration.names import asset_key, partitions_def
+from ingest_assets.orchestration.tick import run_tick
 from ingest_assets_tests.chaos import work, worker
+from ingest_assets_tests.chaos.worker import Fault
 from ingest_assets_tests.chaos.world import World
 
 pytestmark = pytest.mark.slow
@@ -37,15 +36,8 @@ def ingested(world: World) -> World:
 
 def _materialize(world: World, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     """The run that the UI starts for the range of all four."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.materialize(
-            [build_asset(world.ingestion, lambda: world.deployment)],
-            instance=instance,
-            resources={IO_MANAGER_KEY: IcebergIOManager(lambda: world.deployment)},
-            tags={RANGE_START_TAG: KEYS[0], RANGE_END_TAG: KEYS[-1]},
-            raise_on_error=False,
-        )
+    ingestion = Ingestion.model_validate(world.attributes)
+    return work.materialize_all(world.deployment, ingestion, instance)
 
 
 def _statuses(world: World, instance: dg.DagsterInstance) -> dict[str, AssetPartitionStatus]:
@@ -86,9 +78,7 @@ def test_a_file_replaced_by_garbage_fails_alone_and_its_old_rows_stay(
 def test_a_file_that_another_batch_holds_is_refused_by_name_and_stays_green(
     ingested: World,
 ) -> None:
-    with ingested.deployment.ledger.transaction() as connection:
-        held = batches.plan_keys(connection, ingested.name, ["c.json"])
-    assert held.batch is not None
+    assert len(ingested.ask_for("c.json")) == 1
     with ingested.instance() as instance:
         result = _materialize(ingested, instance)
         assert not result.success
@@ -99,5 +89,163 @@ def test_a_file_that_another_batch_holds_is_refused_by_name_and_stays_green(
     assert "c.json" in _failure(result)
     assert "a.json" not in _failure(result)
     assert worker.run(ingested, work.one_pass) == 0
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+def _at_second(monkeypatch: pytest.MonkeyPatch, step: Step, act: Callable[[], None]) -> None:
+    """The second batch that reaches the step meets the act there."""
+    turns = iter(range(1, 1000))
+    monkeypatch.setattr(steps, "_watchers", [])
+    steps.watch(lambda reached, _: act() if reached is step and next(turns) == 2 else None)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def test_a_large_range_is_worked_through_in_batches_with_a_commit_each(ingested: World) -> None:
+    ingested.batch_files = 2
+    before = ingested.batch_ids()
+    with ingested.instance() as instance:
+        assert _materialize(ingested, instance).success
+    first, second = reversed(ingested.batch_ids()[: -len(before)])
+    planned = [
+        row.keys
+        for batch_id in (first, second)
+        for row in ingested.query(
+            "SELECT array_agg(f.key ORDER BY a.position) AS keys FROM ingest.attempts a "
+            "JOIN ingest.files f USING (file_id) WHERE a.batch_id = :batch_id",
+            batch_id=batch_id,
+        )
+    ]
+    assert planned == [["a.json", "b.json"], ["c.json", "d.json"]]
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+@pytest.mark.parametrize("error", [CatalogError("out of reach"), CommitConflictError("too slow")])
+def test_a_batch_that_fails_as_a_whole_leaves_those_before_and_after_it_green(
+    ingested: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ingested.batch_files = 1
+    _at_second(monkeypatch, Step.TABLE_LOADED, lambda: _raise(error))
+    with ingested.instance() as instance:
+        result = _materialize(ingested, instance)
+        assert not result.success
+        assert _statuses(ingested, instance) == dict.fromkeys(KEYS, GREEN) | {"b.json": RED}
+    assert f"FAILED b.json: {error}" in _failure(result)
+    assert worker.run(ingested, work.one_pass) == 0
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+def test_bad_files_of_several_batches_are_all_named_at_the_end(ingested: World) -> None:
+    ingested.batch_files = 2
+    for key in ("a.json", "d.json"):
+        ingested.put_bytes(key, b"{garbage")
+    discover(ingested.deployment, ingested.ingestion)
+    with ingested.instance() as instance:
+        result = _materialize(ingested, instance)
+        expected = {"a.json": RED, "b.json": GREEN, "c.json": GREEN, "d.json": RED}
+        assert _statuses(ingested, instance) == expected
+    failure = _failure(result)
+    assert "2 files of orders are not in raw.orders:\n" in failure
+    assert [key for key in KEYS if f"DEAD_LETTER {key}" in failure] == ["a.json", "d.json"]
+
+
+@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_run_killed_in_one_of_its_batches_is_finished_by_the_next_pass(
+    ingested: World, step: Step, turn: int
+) -> None:
+    ingested.batch_files = 2
+    killed = worker.run(ingested, work.run_by_hand, Fault(step, Signals.SIGKILL, turn))
+    assert killed == -Signals.SIGKILL
+    assert worker.run(ingested, work.one_pass) == 0
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+def test_a_run_killed_before_its_first_batch_is_done_by_the_next_pass(ingested: World) -> None:
+    before = len(ingested.batch_ids())
+    to_do = work.run_by_hand_killed_before_its_first_batch
+    assert worker.run(ingested, to_do) == -Signals.SIGKILL
+    assert worker.run(ingested, work.one_pass) == 0
+    assert len(ingested.batch_ids()) == before + 1
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+def _interrupt_at_second(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance, *, is_cancelled: bool
+) -> None:
+    """In the middle of its second batch the run is interrupted, by a person or by its host."""
+
+    def act() -> None:
+        if is_cancelled:
+            [run] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+            instance.report_run_canceling(run)
+        raise KeyboardInterrupt
+
+    _at_second(monkeypatch, Step.TABLE_LOADED, act)
+
+
+def test_a_cancelled_run_leaves_what_it_did_not_come_to_as_it_was(
+    ingested: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested.batch_files = 1
+    before = len(ingested.batch_ids())
+    with ingested.instance() as instance:
+        _interrupt_at_second(monkeypatch, instance, is_cancelled=True)
+        _materialize(ingested, instance)
+        states = [file.status for file in ingested.files()]
+        assert states == ["SUCCESS", "DISCOVERED", "SUCCESS", "SUCCESS"]
+        assert _statuses(ingested, instance) == dict.fromkeys(KEYS, GREEN)
+    assert worker.run(ingested, work.one_pass) == 0
+    assert len(ingested.batch_ids()) == before + 2
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+@pytest.mark.parametrize("is_by_hand", [True, False])
+def test_what_an_interrupted_run_did_not_come_to_is_done_by_the_next(
+    ingested: World, monkeypatch: pytest.MonkeyPatch, is_by_hand: bool
+) -> None:
+    ingested.batch_files = 1
+    before = len(ingested.batch_ids())
+    with ingested.instance() as instance:
+        _interrupt_at_second(monkeypatch, instance, is_cancelled=False)
+        _materialize(ingested, instance)
+        assert _statuses(ingested, instance) == dict.fromkeys(KEYS, RED) | {"a.json": GREEN}
+        if is_by_hand:
+            assert _materialize(ingested, instance).success
+        else:
+            assert worker.run(ingested, work.one_pass) == 0
+    assert len(ingested.batch_ids()) == before + (5 if is_by_hand else 4)
+    ingested.assert_exactly_once()
+    ingested.assert_green()
+
+
+def test_a_tick_leaves_the_batches_of_a_run_that_goes_on_alone_however_long_it_takes(
+    ingested: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested.batch_files = 1
+    asked = []
+
+    def tick_an_hour_later() -> None:
+        ingested.query(
+            "UPDATE ingest.batches SET created_at = created_at - CAST(:hour AS interval), "
+            "finished_at = finished_at - CAST(:hour AS interval)",
+            hour=timedelta(hours=1),
+        )
+        with ingested.instance() as other:
+            tick = run_tick(ingested.deployment, ingested.ingestion, other, "sensor")
+        asked.append(tick.run_requests)
+
+    _at_second(monkeypatch, Step.STAGED, tick_an_hour_later)
+    with ingested.instance() as instance:
+        assert _materialize(ingested, instance).success
+    assert asked == [()]
     ingested.assert_exactly_once()
     ingested.assert_green()

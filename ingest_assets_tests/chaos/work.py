@@ -2,10 +2,12 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from signal import Signals
 from typing import Any
 
+import dagster as dg
 from pyiceberg.catalog.sql import SqlCatalog
 
 from ingest_assets.deployment import Deployment
@@ -16,7 +18,10 @@ from ingest_assets.errors import IngestError
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches
+from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.instance import open_instance
+from ingest_assets.orchestration.io_manager import IcebergIOManager
+from ingest_assets.orchestration.names import IO_MANAGER_KEY, RANGE_END_TAG, RANGE_START_TAG
 from ingest_assets.orchestration.one_pass import ingest_once
 from ingest_assets.orchestration.tick import plan_one, run_tick
 from ingest_assets.tables.commit import Steps
@@ -26,6 +31,34 @@ def one_pass(deployment: Deployment, ingestion: Ingestion) -> None:
     """What `ingest-assets run` does."""
     with open_instance(deployment.settings) as instance:
         ingest_once(deployment, ingestion, instance)
+
+
+def run_by_hand(deployment: Deployment, ingestion: Ingestion) -> None:
+    """The run that the UI starts for all partitions."""
+    with open_instance(deployment.settings) as instance:
+        materialize_all(deployment, ingestion, instance)
+
+
+def materialize_all(
+    deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance
+) -> dg.ExecuteInProcessResult:
+    """As `run_by_hand`, in an instance that is open."""
+    keys = instance.get_dynamic_partitions(ingestion.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.materialize(
+            [build_asset(ingestion, lambda: deployment)],
+            instance=instance,
+            resources={IO_MANAGER_KEY: IcebergIOManager(lambda: deployment)},
+            tags={RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]},
+            raise_on_error=False,
+        )
+
+
+def run_by_hand_killed_before_its_first_batch(deployment: Deployment, ingestion: Ingestion) -> None:
+    """As `run_by_hand`, killed when its batches are planned and none is claimed."""
+    batch_work.claim = lambda *_, **__: os.kill(os.getpid(), Signals.SIGKILL)
+    run_by_hand(deployment, ingestion)
 
 
 def one_tick(deployment: Deployment, ingestion: Ingestion) -> None:

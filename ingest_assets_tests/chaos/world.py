@@ -17,8 +17,10 @@ from sqlalchemy import text
 from ingest_assets.deployment import Deployment
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import lookup
+from ingest_assets.ledger import lookup, planning
+from ingest_assets.ledger.leases import Holder
 from ingest_assets.ledger.lookup import FileRow
+from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets.orchestration.instance import open_instance
 from ingest_assets.orchestration.names import asset_key, partitions_def
 from ingest_assets.settings import Settings
@@ -94,6 +96,19 @@ class World:
     def put_bytes(self, key: str, data: bytes) -> None:
         """The key has this content."""
         self.client.put_object(Bucket=self.bucket, Key=f"{self.name}/{key}", Body=data)
+
+    def ask_for(self, *keys: str) -> list[PlannedBatch]:
+        """The batches of a person's run, which is not even recorded in Dagster."""
+        with self.deployment.ledger.transaction() as connection:
+            return planning.plan_keys(
+                connection,
+                self.name,
+                keys,
+                max_files=self.batch_files,
+                max_bytes=1024**3,
+                run_id="nobody's",
+                holder=Holder.this_process(),
+            )
 
     def uri(self, key: str) -> str:
         """The address of a key."""

@@ -2,8 +2,11 @@
 
 import json
 
+import dagster as dg
 import pytest
 
+from ingest_assets.engine import stager
+from ingest_assets.errors import ObjectStoreError
 from ingest_assets_tests.end_to_end.sample_orders import (
     csv_file,
     cut_gzip,
@@ -125,14 +128,18 @@ def test_a_first_file_without_a_partition_column_does_not_decide_the_layout(
     assert [str(field.transform) for field in spec.fields] == ["day"]
 
 
-def test_a_breaking_schema_is_parked_with_its_differences(workshop: Workshop) -> None:
-    put_good(workshop)
-    workshop.put("b.jsonl", json_lines(orders(4, amount={"value": 4})))
+def test_a_breaking_schema_is_parked_for_its_causes_alone(workshop: Workshop) -> None:
+    workshop.put("a.jsonl", json_lines([*orders(1, 2), *orders(3, 1, note="optional")]))
+    workshop.put("b.jsonl", json_lines(orders(4, amount={"value": 4}, extra="new")))
     put_good(workshop, "c.jsonl", 7)
     result = workshop.ingest()
     bad = workshop.files()["b.jsonl"]
     assert (bad.status, bad.error_type) == ("PARKED", "SchemaParkedError")
-    assert "amount" in (bad.error or "")
+    assert bad.error == (
+        f"s3://{workshop.bucket}/orders/b.jsonl waits for a decision on its schema: column "
+        "`amount`: was double, the file has struct<value: long>. Nothing of it was written. If the "
+        "file is wrong, upload it mended under its key."
+    )
     assert result.waiting == {"PARKED": 1}
     assert workshop.order_ids() == [1, 2, 3, 7, 8, 9]
 
@@ -149,6 +156,38 @@ def test_when_new_content_is_bad_the_old_rows_stay(workshop: Workshop, bad_body:
     assert now.committed_etag == old.etag
     assert now.etag != old.etag
     assert workshop.order_ids() == GOOD_IDS
+    assert (now.error or "").count("The rows that it brought earlier stay in the table.") == 1
+
+
+def test_a_dead_letter_tells_the_way_out_once_wherever_it_is_shown(workshop: Workshop) -> None:
+    put_good(workshop)
+    workshop.put("b.jsonl.gz", cut_gzip(orders(100, 400)))
+    result = workshop.ingest()
+    told = "Mend the file and upload it again under its key; or, after a change elsewhere"
+    bad = workshop.files()["b.jsonl.gz"]
+    assert (bad.error or "").count(told) == 1
+    assert "earlier" not in (bad.error or "")
+    assert result.files["b.jsonl.gz"].error == bad.error
+    run = workshop.materialize("b.jsonl.gz")
+    [failure] = [event.step_failure_data for event in run.all_events if event.is_step_failure]
+    assert failure.error.message.count(told) == 1
+    logs = workshop.instance.all_logs(run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    checks = [log.dagster_event.asset_check_evaluation_data for log in logs if log.dagster_event]
+    assert bad.error in [check.description for check in checks]
+
+
+def test_a_file_that_failed_for_the_last_time_is_a_dead_letter(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise ObjectStoreError("The store denies access.")
+
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    monkeypatch.setattr(stager, "fetch", denied)
+    workshop.ingest(retries={"attempts": 2, "backoff_minutes": [0]})
+    file = workshop.files()["a.jsonl"]
+    assert (file.status, file.attempts) == ("DEAD_LETTER", 2)
+    assert "This was attempt 2 of 2" in (file.error or "")
 
 
 def test_a_mended_file_under_the_same_key_is_ingested(workshop: Workshop) -> None:

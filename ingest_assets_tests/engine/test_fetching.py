@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 def _file(number: int, size_bytes: int) -> ClaimedFile:
     source = SourceFile(str(number), f"s3://b/{number}", size_bytes, "e", NOW)
-    return ClaimedFile(number, number, source, None, 0)
+    return ClaimedFile(number, number, source, None, 0, 0)
 
 
 def _content(file: ClaimedFile) -> Content:

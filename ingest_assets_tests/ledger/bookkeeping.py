@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import text
 
 from ingest_assets.files.source_file import SourceFile
-from ingest_assets.ledger import batches, listing, lookup, outcomes
-from ingest_assets.ledger.batches import ClaimedBatch, PlannedBatch
+from ingest_assets.ledger import batches, listing, lookup, outcomes, planning
+from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.listing import Seen
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets.ledger.schema_versions import SchemaChange
 
 BACKOFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15)]
@@ -44,12 +45,27 @@ class Bookkeeping:
     def plan(self, *, max_files: int = 1000, max_bytes: int = 1024**3) -> PlannedBatch | None:
         """The next batch, as a sensor plans it."""
         with self.ledger.transaction() as connection:
-            return batches.plan(
+            return planning.plan(
                 connection,
                 self.ingestion,
                 max_files=max_files,
                 max_bytes=max_bytes,
                 origin="sensor",
+            )
+
+    def ask_for(
+        self, *keys: str, max_files: int = 1000, max_bytes: int = 1024**3
+    ) -> list[PlannedBatch]:
+        """The batches of a run that a person asked for."""
+        with self.ledger.transaction() as connection:
+            return planning.plan_keys(
+                connection,
+                self.ingestion,
+                keys,
+                max_files=max_files,
+                max_bytes=max_bytes,
+                run_id="by hand",
+                holder=self.holder,
             )
 
     def claim(self, batch_id: str) -> ClaimedBatch | None:
@@ -82,7 +98,6 @@ class Bookkeeping:
                 batch.batch_id,
                 batch.token,
                 snapshot_id=snapshot_id,
-                max_attempts=3,
                 backoff=BACKOFF,
             )
 

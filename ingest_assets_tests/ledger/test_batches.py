@@ -1,21 +1,14 @@
 """Which files a batch takes, and that no file is ever in two."""
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ingest_assets.ledger import batches
-from ingest_assets.ledger.batches import Asked
+from ingest_assets.ledger import batches, planning
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
-
-
-def _ask_for(orders: Bookkeeping, keys: Sequence[str]) -> Asked:
-    with orders.ledger.transaction() as connection:
-        return batches.plan_keys(connection, orders.ingestion, keys)
 
 
 def test_nothing_to_do_plans_nothing(orders: Bookkeeping) -> None:
@@ -104,8 +97,8 @@ def test_a_planner_passes_over_what_another_is_taking(orders: Bookkeeping) -> No
     orders.see(source_file("a"), source_file("b", minute=1))
     limits = {"max_files": 1, "max_bytes": 1000}
     with orders.ledger.transaction() as first, orders.ledger.transaction() as second:
-        one = batches.plan(first, orders.ingestion, **limits, origin="sensor")
-        other = batches.plan(second, orders.ingestion, **limits, origin="command")
+        one = planning.plan(first, orders.ingestion, **limits, origin="sensor")
+        other = planning.plan(second, orders.ingestion, **limits, origin="command")
     assert one is not None
     assert other is not None
     assert (one.keys, other.keys) == (("a",), ("b",))
@@ -153,7 +146,7 @@ def test_a_batch_is_claimed_by_one_worker_only(orders: Bookkeeping) -> None:
     assert sum(claimed is not None for claimed in claims) == 1
     assert orders.claim(planned.batch_id) is None
     with orders.ledger.transaction() as connection:
-        assert batches.is_any_prepared(connection, orders.ingestion)
+        assert batches.is_any_open(connection, orders.ingestion)
         assert not batches.free_planned(connection, planned.batch_id, "too late")
     assert orders.file("a").status == "PROCESSING"
 
@@ -171,22 +164,39 @@ def test_the_keys_of_a_person_are_planned_whatever_their_state(orders: Bookkeepi
         *(FileOutcome(file.file_id, outcome[file.source.key]) for file in claimed.files),  # type: ignore[arg-type]
     )
     orders.see(source_file("skipped", minute=-5), source_file("new"), skipped=["skipped"])
-    asked = _ask_for(orders, ["new", "skipped", "letter", "failed", "done"])
-    assert asked.batch is not None
-    assert asked.batch.keys == ("skipped", "done", "failed", "letter", "new")
-    assert (asked.held, asked.unknown) == ((), ())
+    (planned,) = orders.ask_for("new", "skipped", "letter", "failed", "done")
+    assert planned.keys == ("skipped", "done", "failed", "letter", "new")
 
 
-def test_keys_that_are_held_or_unknown_are_named_and_left_out(orders: Bookkeeping) -> None:
+def test_the_keys_of_a_person_are_planned_in_batches_that_belong_to_their_run(
+    orders: Bookkeeping,
+) -> None:
+    sizes = [40, 70, 1, 1, 1]
+    orders.see(*(source_file(str(n), minute=-n, size_bytes=size) for n, size in enumerate(sizes)))
+    asked = orders.ask_for("0", "1", "2", "3", "4", max_files=2, max_bytes=100)
+    assert [batch.keys for batch in asked] == [("4", "3"), ("2", "1"), ("0",)]
+    assert [batch.run_id for batch in asked] == ["by hand"] * 3
+    with orders.ledger.transaction() as connection:
+        assert batches.planned(connection, orders.ingestion) == asked
+
+
+def test_a_person_gets_a_file_whose_worker_died_twice_in_a_batch_of_its_own(
+    orders: Bookkeeping,
+) -> None:
+    orders.see(source_file("b"))
+    for _ in range(2):
+        assert orders.release(orders.work(), crashed=True)
+    orders.see(source_file("a"), source_file("c"))
+    assert [batch.keys for batch in orders.ask_for("a", "b", "c")] == [("a",), ("b",), ("c",)]
+
+
+def test_keys_that_are_held_or_unknown_are_left_out(orders: Bookkeeping) -> None:
     orders.see(source_file("a"), source_file("b", minute=1))
     held = orders.plan(max_files=1)
     assert held is not None
-    asked = _ask_for(orders, ["no such\nkey", "b", "a", "é"])
-    assert asked.batch is not None
-    assert asked.batch.keys == ("b",)
-    assert asked.held == ("a",)
-    assert asked.unknown == ("no such\nkey", "é")
-    assert _ask_for(orders, ["a", "b", "c"]) == Asked(None, ("a", "b"), ("c",))
+    (planned,) = orders.ask_for("no such\nkey", "b", "a", "é")
+    assert planned.keys == ("b",)
+    assert orders.ask_for("a", "b", "c") == []
 
 
 def test_another_ingestion_has_other_files(orders: Bookkeeping) -> None:
@@ -194,7 +204,7 @@ def test_another_ingestion_has_other_files(orders: Bookkeeping) -> None:
     orders.ledger.register(f"{orders.ingestion}_too", f"raw.{orders.ingestion}_too")
     other = Bookkeeping(orders.ledger, f"{orders.ingestion}_too")
     assert other.plan() is None
-    assert _ask_for(other, ["a"]) == Asked(None, (), ("a",))
+    assert other.ask_for("a") == []
     other.see(source_file("a"))
     planned = other.plan()
     assert planned is not None
@@ -214,9 +224,8 @@ def test_a_file_that_a_person_asks_for_again_has_all_its_attempts_before_it(
     claimed = orders.work()
     orders.finish(claimed, FileOutcome(claimed.files[0].file_id, outcome))  # type: ignore[arg-type]
     assert orders.file("a").attempts == 3
-    asked = _ask_for(orders, ["a"])
-    assert asked.batch is not None
-    again = orders.claim(asked.batch.batch_id)
+    (asked,) = orders.ask_for("a")
+    again = orders.claim(asked.batch_id)
     assert again is not None
     orders.finish(again, FileOutcome(again.files[0].file_id, "FAILED"))
     row = orders.file("a")

@@ -273,7 +273,6 @@ def test_new_content_that_waits_for_a_finishing_batch_is_not_lost(orders: Bookke
             claimed.batch_id,
             claimed.token,
             snapshot_id=7,
-            max_attempts=3,
             backoff=BACKOFF,
         ),
         lambda: orders.see(source_file("a", "b", minute=5)),

@@ -7,7 +7,7 @@ import pytest
 
 from ingest_assets.ledger import lookup, outcomes, reports
 from ingest_assets.ledger.outcomes import FileOutcome
-from ingest_assets_tests.ledger.bookkeeping import BACKOFF, Bookkeeping, source_file
+from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
 
 
 def _minutes_to_next_attempt(orders: Bookkeeping, key: str) -> float:
@@ -77,45 +77,16 @@ def test_a_second_record_replaces_the_first(orders: Bookkeeping) -> None:
     assert (file.outcome, file.error, file.rows, file.detail) == ("SUCCESS", None, 5, {})
 
 
-def test_a_failing_file_is_tried_after_1_5_and_15_minutes_as_long_as_it_may(
+def test_a_failing_file_is_tried_after_1_5_and_15_minutes_and_the_last_wait_goes_on(
     orders: Bookkeeping,
 ) -> None:
     orders.see(source_file("a"))
-    for minutes in (1, 5):
+    for attempts, minutes in enumerate((1, 5, 15, 15, 15), start=1):
         claimed = orders.work()
+        assert claimed.files[0].attempts == attempts - 1
         orders.finish(claimed, FileOutcome(claimed.files[0].file_id, "FAILED", error="down"))
-        assert orders.file("a").status == "FAILED"
-        assert minutes - 0.1 < _minutes_to_next_attempt(orders, "a") <= minutes
-        orders.let_time_pass(minutes)
-    claimed = orders.work()
-    orders.finish(claimed, FileOutcome(claimed.files[0].file_id, "FAILED", error="down"))
-    row = orders.file("a")
-    assert (row.status, row.attempts, row.error) == ("DEAD_LETTER", 3, "down")
-    assert row.next_attempt_at is None
-    assert orders.plan() is None
-    with orders.ledger.transaction() as connection:
-        report = reports.batch_report(connection, claimed.batch_id)
-    assert report is not None
-    assert report.files[0].outcome == "DEAD_LETTER"
-
-
-def test_the_last_wait_goes_on_when_there_are_more_attempts_than_waits(
-    orders: Bookkeeping,
-) -> None:
-    orders.see(source_file("a"))
-    for minutes in (1, 5, 15, 15, 15):
-        claimed = orders.work()
-        with orders.ledger.transaction() as connection:
-            outcome = FileOutcome(claimed.files[0].file_id, "FAILED")
-            outcomes.record(connection, claimed.batch_id, [outcome], [])
-            outcomes.finish(
-                connection,
-                claimed.batch_id,
-                claimed.token,
-                snapshot_id=None,
-                max_attempts=9,
-                backoff=BACKOFF,
-            )
+        row = orders.file("a")
+        assert (row.status, row.attempts, row.error) == ("FAILED", attempts, "down")
         assert minutes - 0.1 < _minutes_to_next_attempt(orders, "a") <= minutes
         orders.let_time_pass(minutes)
 
@@ -221,7 +192,6 @@ def test_a_batch_report_has_the_files_in_the_order_of_the_batch(orders: Bookkeep
     with orders.ledger.transaction() as connection:
         report = reports.batch_report(connection, planned.batch_id)
         assert reports.batch_report(connection, "unknown") is None
-        assert reports.report_of_run(connection, "unknown") is None
     assert report is not None
     assert report.status == "PLANNED"
     claimed = orders.claim(planned.batch_id)
@@ -234,7 +204,7 @@ def test_a_batch_report_has_the_files_in_the_order_of_the_batch(orders: Bookkeep
         ),
     )
     with orders.ledger.transaction() as connection:
-        report = reports.report_of_run(connection, f"run-{planned.batch_id}")
+        report = reports.newest_of_batch(connection, planned.batch_id)
         assert report == reports.batch_report(connection, planned.batch_id)
     assert report is not None
     assert (report.status, report.run_id) == ("COMMITTED", f"run-{planned.batch_id}")
@@ -242,23 +212,6 @@ def test_a_batch_report_has_the_files_in_the_order_of_the_batch(orders: Bookkeep
     file = report.files[0]
     assert (file.uri, file.etag) == ("s3://landing/orders/b", "e")
     assert (file.bytes, file.seconds, file.detail) == (4, 0.5, {"delimiter": ";"})
-
-
-def test_a_run_is_reported_with_the_batch_that_it_claimed_last(orders: Bookkeeping) -> None:
-    orders.see(source_file("a"))
-    claimed = orders.work()
-    orders.release(claimed, crashed=True)
-    second = orders.plan()
-    assert second is not None
-    orders.claim(second.batch_id)
-    orders.ask(
-        "UPDATE ingest.batches SET run_id = :run WHERE ingestion = :ingestion RETURNING 1",
-        run=f"one run of {orders.ingestion}",
-    )
-    with orders.ledger.transaction() as connection:
-        report = reports.report_of_run(connection, f"one run of {orders.ingestion}")
-    assert report is not None
-    assert report.batch_id == second.batch_id
 
 
 def test_committed_batches_are_reported_once(orders: Bookkeeping) -> None:

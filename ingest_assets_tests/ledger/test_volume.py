@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ingest_assets.ledger import batches, lookup
-from ingest_assets.ledger.batches import PlannedBatch
+from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from ingest_assets.schema.column import Column, Columns
 from ingest_assets.schema.observed import Observed
-from ingest_assets.schema.policy import Action, SchemaRules, decide
+from ingest_assets.schema.policy import SchemaRules, decide
 from ingest_assets.schema.types import format_type, parse_type
 
 _ID = Column("id", parse_type("long"), is_required=True)
@@ -27,7 +27,7 @@ def test_the_first_file_makes_columns_required_that_every_record_had() -> None:
         (replace(_ID, is_required=False), _NOTE, _NEW), 3, {}, frozenset({"id", "note"})
     )
     decision = decide(None, observed, SchemaRules(optional_columns=frozenset({"note"})))
-    assert (decision.verdict, decision.action) == ("INITIAL", Action.WRITE)
+    assert (decision.verdict, decision.is_parked) == ("INITIAL", False)
     assert _words(decision.target) == {"id": "long!", "note": "string", "new": "date"}
 
 
@@ -35,7 +35,7 @@ def test_new_columns_and_nested_fields_are_added_as_optional_at_the_end() -> Non
     active = (_ID, Column("a", parse_type("struct<x: int>")))
     observed = _observed(Column("a", parse_type("struct<y: date, x: long>")), _NEW, _ID)
     decision = decide(active, observed, SchemaRules())
-    assert (decision.verdict, decision.action) == ("NON_BREAKING", Action.WRITE)
+    assert (decision.verdict, decision.is_parked) == ("NON_BREAKING", False)
     assert _words(decision.target) == {
         "id": "long!",
         "a": "struct<x: long, y: date>",
@@ -45,9 +45,9 @@ def test_new_columns_and_nested_fields_are_added_as_optional_at_the_end() -> Non
 
 def test_nothing_new_writes_with_the_active_columns() -> None:
     decision = decide((_ID, _NOTE), _observed(_ID), SchemaRules())
-    assert (decision.verdict, decision.action, decision.target) == (
+    assert (decision.verdict, decision.is_parked, decision.target) == (
         "IDENTICAL",
-        Action.WRITE,
+        False,
         (_ID, _NOTE),
     )
 
@@ -66,11 +66,29 @@ def test_a_file_is_parked_for_review(observed: Observed, rules: SchemaRules) -> 
     assert decision.difference.changes
 
 
+def test_the_causes_are_what_a_person_decides_about_and_nothing_harmless_beside_it() -> None:
+    active = (_ID, _NOTE, Column("total", parse_type("double")), Column("n", parse_type("int")))
+    observed = _observed(
+        Column("ids", parse_type("long")),
+        Column("total", parse_type("string")),
+        Column("n", parse_type("long")),
+        _NEW,
+    )
+    decision = decide(active, observed, SchemaRules())
+    assert [change.explanation() for change in decision.causes] == [
+        "column `id`: required, long, the file does not have it",
+        "column `total`: was double, the file has string",
+        "column `id`: perhaps renamed to `ids`, both long",
+    ]
+    kinds = {change.kind.value for change in decision.difference.changes}
+    assert kinds >= {"missing", "added", "widened"}
+
+
 def test_missing_and_changed_columns_are_written_where_the_declaration_says_so() -> None:
     rules = SchemaRules(on_missing_column="allow", on_type_change="rescue")
     active = (_ID, _NOTE)
     decision = decide(active, _observed(replace(_NOTE, type=parse_type("date"))), rules)
-    assert (decision.verdict, decision.action) == ("BREAKING", Action.WRITE)
+    assert (decision.verdict, decision.is_parked) == ("BREAKING", False)
     assert decision.target == active
 
 

@@ -56,5 +56,5 @@ def refuse_endless(size_bytes: int, name: str) -> None:
     if size_bytes > MAX_RECORD_BYTES:
         raise CorruptFileError(
             f"{name} has a record of more than {MAX_RECORD_BYTES} bytes; its line ends or closing "
-            "brackets are missing. Nothing of the file was written. Mend the file and upload it."
+            "brackets are missing. Nothing of the file was written."
         )

@@ -78,7 +78,7 @@ def pieces(content: Content) -> Iterator[bytes]:
                 raise
             raise CorruptFileError(
                 f"{content.name} is damaged or cut short: its {codec} stream does not decompress "
-                f"({error}). Nothing of the file was written. Upload it again."
+                f"({error}). Nothing of the file was written."
             ) from error
 
 

@@ -73,8 +73,7 @@ def refuse_encrypted(head: bytes, name: str) -> None:
         found = "an encrypted zip archive"
     if found is not None:
         raise EncryptedFileError(
-            f"{name} is {found}, and no key is declared. Nothing of the file was written. "
-            "Upload it decrypted."
+            f"{name} is {found}, and no key is declared. Nothing of the file was written."
         )
 
 

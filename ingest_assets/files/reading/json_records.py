@@ -106,7 +106,7 @@ class _Window:
     def cut_short(self, row: int) -> CorruptFileError:
         return CorruptFileError(
             f"{self.name} is cut short: its JSON is not closed after record {row}. Nothing of the "
-            "file was written. Upload it again."
+            "file was written."
         )
 
 

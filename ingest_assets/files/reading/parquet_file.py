@@ -41,7 +41,7 @@ def open_parquet(content: Content) -> Iterator[pq.ParquetFile | None]:
             if "encrypt" in str(error).lower() or "decrypt" in str(error).lower():
                 raise EncryptedFileError(
                     f"{content.name} has encrypted columns, and no key is declared. Nothing of "
-                    "the file was written. Upload it decrypted."
+                    "the file was written."
                 ) from error
             raise _damaged(content.name, str(error)) from error
 
@@ -78,6 +78,5 @@ def _refuse(head: bytes, stream: BinaryIO, name: str) -> None:
 
 def _damaged(name: str, reason: str) -> CorruptFileError:
     return CorruptFileError(
-        f"{name} is a damaged Parquet file: {reason}. Nothing of the file was written. Upload it "
-        "again."
+        f"{name} is a damaged Parquet file: {reason}. Nothing of the file was written."
     )

@@ -1,0 +1,53 @@
+"""What is recorded of a file that did not come into the table, for the person who has to act."""
+
+import traceback
+
+from ingest_assets.errors import SchemaParkedError
+from ingest_assets.ledger.batches import ClaimedFile
+from ingest_assets.ledger.outcomes import FileOutcome
+
+_WAY_OUT = (
+    "Mend the file and upload it again under its key; or, after a change elsewhere (the "
+    "declaration's format or max_rejected_ratio, a service), materialize its partition."
+)
+
+
+def failed(
+    file: ClaimedFile, error: Exception, *, is_final: bool, attempts: int, seconds: float = 0.0
+) -> FileOutcome:
+    """FAILED; or DEAD_LETTER when the error is final or was the last of so many attempts."""
+    said = [str(error) or type(error).__name__, *_earlier_rows(file)]
+    is_last = file.attempts + 1 >= attempts
+    if is_last and not is_final:
+        said.append(f"This was attempt {file.attempts + 1} of {attempts}, and there is no other.")
+    if is_last or is_final:
+        said.append(_WAY_OUT)
+    return FileOutcome(
+        file.file_id,
+        "DEAD_LETTER" if is_last or is_final else "FAILED",
+        error_type=type(error).__name__,
+        error=" ".join(said),
+        traceback="".join(traceback.format_exception(error)),
+        bytes=file.source.size_bytes,
+        seconds=seconds,
+    )
+
+
+def parked(file: ClaimedFile, error: SchemaParkedError, seconds: float) -> FileOutcome:
+    """PARKED, with the differences that a person has to decide about."""
+    return FileOutcome(
+        file.file_id,
+        "PARKED",
+        error_type=type(error).__name__,
+        error=" ".join([str(error), *_earlier_rows(file)]),
+        bytes=file.source.size_bytes,
+        seconds=seconds,
+        change_index=error.change_index,
+        detail=error.detail,
+    )
+
+
+def _earlier_rows(file: ClaimedFile) -> list[str]:
+    """An upload of the file is in the table, and a failure leaves it there."""
+    is_there = file.committed_content_id is not None
+    return ["The rows that it brought earlier stay in the table."] if is_there else []
