@@ -17,11 +17,9 @@ from ingest_assets.engine.file_reading import FileReading, fetch
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
 from ingest_assets.errors import (
-    CatalogError,
-    ConfigurationError,
+    Fate,
     FileContentError,
     IngestError,
-    LedgerError,
     SchemaParkedError,
 )
 from ingest_assets.files.reading.opened import Content
@@ -139,11 +137,11 @@ class Stager:
         try:
             fetched = fetching.result()
             return self._ingest(file, fetched.content, started - fetched.seconds)
-        except (CatalogError, LedgerError, ConfigurationError):
-            raise  # not this file's fault
         except SchemaParkedError as error:
             return parked(file, error, time.monotonic() - started)
-        except Exception as error:  # noqa: BLE001 - the edge of one file's work
+        except Exception as error:
+            if isinstance(error, IngestError) and error.fate is not Fate.FILE_FAILED:
+                raise
             logger.info("%s failed: %s", file.source.uri, error)
             return failed(
                 file,
