@@ -30,15 +30,42 @@ IngestError
     │   └── TableChangedError       the table is another than the data files were written for
     ├── LeaseLostError              the batch belongs to somebody else now; nothing was written
     └── CommitUnknownError          the commit may or may not be in the table; recovery decides
+
+What becomes of the files of the batch in which an error is met is the `fate` of its class:
+
+| fate        | about    | the files                             | attempt   | whose               |
+|-------------|----------|---------------------------------------|-----------|---------------------|
+| FILE_FAILED | one file | DEAD_LETTER if it is final, or FAILED | spent     | all others          |
+| ALL_FAILED  | a batch  | all FAILED                            | spent     | CatalogError,       |
+|             |          |                                       |           | CommitConflictError |
+| ALL_FREE    | a batch  | all DISCOVERED again                  | not spent | ConfigurationError, |
+|             |          |                                       |           | TableChangedError   |
+| UNDECIDED   | a batch  | all PROCESSING, until recovery has    | not spent | LedgerError,        |
+|             |          | asked the table                       |           | LeaseLostError,     |
+|             |          |                                       |           | CommitUnknownError  |
+
+An exception that is no IngestError is FILE_FAILED while a file is read. It is a fault of ours
+elsewhere, as is a FILE_FAILED: ALL_FAILED before the commit has begun, UNDECIDED afterwards.
 """
 
+from enum import Enum, auto
 from typing import Any, ClassVar
+
+
+class Fate(Enum):
+    """What becomes of the files of a batch; the table above says more."""
+
+    FILE_FAILED = auto()
+    ALL_FAILED = auto()
+    ALL_FREE = auto()
+    UNDECIDED = auto()
 
 
 class IngestError(Exception):
     """A deliberate error: its message is for the person who has to act on it."""
 
     is_retryable: ClassVar[bool]
+    fate: ClassVar[Fate] = Fate.FILE_FAILED
 
 
 class FinalError(IngestError):
@@ -55,6 +82,8 @@ class RetryableError(IngestError):
 
 class ConfigurationError(FinalError):
     """What a person wrote does not hold; nothing was read or written."""
+
+    fate = Fate.ALL_FREE
 
 
 class DeclarationError(ConfigurationError):
@@ -160,22 +189,34 @@ class SourceChangedError(ObjectStoreError):
 class LedgerError(ServiceError):
     """Postgres cannot be reached or refused the work; the transaction left nothing behind."""
 
+    fate = Fate.UNDECIDED
+
 
 class CatalogError(ServiceError):
     """The Iceberg catalog or its warehouse cannot be reached; the table is unchanged."""
+
+    fate = Fate.ALL_FAILED
 
 
 class CommitConflictError(RetryableError):
     """Another writer committed to the table first; the table is unchanged by us."""
 
+    fate = Fate.ALL_FAILED
+
 
 class TableChangedError(CommitConflictError):
     """The table came, went or changed its shape while the batch was read; it is read again."""
+
+    fate = Fate.ALL_FREE
 
 
 class LeaseLostError(RetryableError):
     """The lease of the batch was lost before its commit; the table is unchanged by us."""
 
+    fate = Fate.UNDECIDED
+
 
 class CommitUnknownError(RetryableError):
     """The connection was lost while committing; the batch stays PREPARED and recovery decides."""
+
+    fate = Fate.UNDECIDED

@@ -10,15 +10,7 @@ from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, open_state
 from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
-from ingest_assets.errors import (
-    CatalogError,
-    CommitConflictError,
-    CommitUnknownError,
-    ConfigurationError,
-    LeaseLostError,
-    LedgerError,
-    TableChangedError,
-)
+from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, leases, outcomes, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
@@ -146,26 +138,21 @@ class BatchWork:
         Raises:
             LedgerError: the batch stays PREPARED.
         """
-        match error:
-            case LeaseLostError():
-                return False
-            case CommitUnknownError() | LedgerError():
-                self._expire(error)
-                return False
-            case TableChangedError() | ConfigurationError():
-                self._release(str(error))
-            case CatalogError() | CommitConflictError():
-                self._fail_all(error)
-            case _ if begun.main:  # an interrupt or a fault in or after the commit
-                self._expire(error)
-                return False
-            case Exception():
-                self._fail_all(error)
-            case _:  # interrupted: the run was cancelled
-                self._release(f"interrupted: {type(error).__name__}")
-        return True
+        fate = error.fate if isinstance(error, IngestError) else Fate.FILE_FAILED
+        if fate is Fate.FILE_FAILED:  # but it is no file's: a fault, or the run was interrupted
+            fate = Fate.ALL_FAILED if isinstance(error, Exception) else Fate.ALL_FREE
+            if begun.main:
+                fate = Fate.UNDECIDED
+        if fate is Fate.UNDECIDED:
+            self._expire(error)
+        elif fate is Fate.ALL_FREE:
+            self._release(error)
+        else:
+            self._fail_all(error)
+        return fate is not Fate.UNDECIDED
 
-    def _release(self, note: str) -> None:
+    def _release(self, error: BaseException) -> None:
+        note = str(error) or type(error).__name__
         with self.deployment.ledger.transaction() as connection:
             outcomes.release(
                 connection, self.claimed.batch_id, self.claimed.token, note=note, crashed=False
@@ -176,7 +163,7 @@ class BatchWork:
         with self.deployment.ledger.transaction() as connection:
             leases.expire(connection, self.claimed.batch_id, self.claimed.token, note)
 
-    def _fail_all(self, error: Exception) -> None:
+    def _fail_all(self, error: BaseException) -> None:
         attempts = self.ingestion.retries.attempts
         failures = [
             failed(file, error, is_final=False, attempts=attempts) for file in self.claimed.files

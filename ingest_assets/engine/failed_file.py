@@ -13,7 +13,7 @@ _WAY_OUT = (
 
 
 def failed(
-    file: ClaimedFile, error: Exception, *, is_final: bool, attempts: int, seconds: float = 0.0
+    file: ClaimedFile, error: BaseException, *, is_final: bool, attempts: int, seconds: float = 0.0
 ) -> FileOutcome:
     """FAILED; or DEAD_LETTER when the error is final or was the last of so many attempts."""
     said = [str(error) or type(error).__name__, *_earlier_rows(file)]

@@ -13,10 +13,8 @@ from ingest_assets.engine.file_reading import FileReading, Prefetched, read_whol
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.steps import judged
 from ingest_assets.errors import (
-    CatalogError,
-    ConfigurationError,
+    Fate,
     IngestError,
-    LedgerError,
     SchemaParkedError,
 )
 from ingest_assets.ingestion import Ingestion
@@ -163,11 +161,11 @@ class _Stager:
         try:
             prefetched = future.result()
             return self._ingest(file, prefetched, started - prefetched.seconds)
-        except (CatalogError, LedgerError, ConfigurationError):
-            raise  # not this file's fault
         except SchemaParkedError as error:
             return parked(file, error, time.monotonic() - started)
-        except Exception as error:  # noqa: BLE001 - the edge of one file's work
+        except Exception as error:
+            if isinstance(error, IngestError) and error.fate is not Fate.FILE_FAILED:
+                raise
             logger.info("%s failed: %s", file.source.uri, error)
             return failed(
                 file,
