@@ -48,7 +48,7 @@ class JsonReader:
             Stumbled: something does not; nothing that was yielded may be used.
         """
         head, pieces = peek(content)
-        if head and (self._shape or shape_of(head)) != "lines":
+        if head and (self._shape or shape_of(head, content.name)) != "lines":
             raise Stumbled
         plan, presence = self._plan(columns), RequiredPresence(columns)
         first_line = 1
@@ -114,7 +114,7 @@ class JsonReader:
     def _records(self, content: Content) -> tuple[Shape, Iterator[tuple[int, bytes]]]:
         head, pieces = peek(content)
         refuse_foreign(head, content.name, "json")
-        shape = self._shape or shape_of(head)
+        shape = self._shape or shape_of(head, content.name)
         return shape, raw_records(pieces, shape, content.name)
 
 
