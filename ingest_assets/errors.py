@@ -35,16 +35,16 @@ IngestError
 
 What becomes of the files of the batch in which an error is met is the `fate` of its class:
 
-| fate        | about     | the files                             | an attempt | whose               |
-|-------------|-----------|---------------------------------------|------------|---------------------|
-| FILE_FAILED | one file  | DEAD_LETTER if it is final, or FAILED | spent      | all others          |
-| ALL_FAILED  | the batch | all FAILED                            | spent      | CatalogError,       |
-|             |           |                                       |            | CommitConflictError |
-| ALL_FREE    | the batch | all DISCOVERED again                  | not spent  | ConfigurationError, |
-|             |           |                                       |            | TableChangedError   |
-| UNDECIDED   | the batch | all PROCESSING, until recovery has    | not spent  | LedgerError,        |
-|             |           | asked the table                       |            | LeaseLostError,     |
-|             |           |                                       |            | CommitUnknownError  |
+| fate        | about    | the files                             | attempt   | whose               |
+|-------------|----------|---------------------------------------|-----------|---------------------|
+| FILE_FAILED | one file | DEAD_LETTER if it is final, or FAILED | spent     | all others          |
+| ALL_FAILED  | a batch  | all FAILED                            | spent     | CatalogError,       |
+|             |          |                                       |           | CommitConflictError |
+| ALL_FREE    | a batch  | all DISCOVERED again                  | not spent | ConfigurationError, |
+|             |          |                                       |           | TableChangedError   |
+| UNDECIDED   | a batch  | all PROCESSING, until recovery has    | not spent | LedgerError,        |
+|             |          | asked the table                       |           | LeaseLostError,     |
+|             |          |                                       |           | CommitUnknownError  |
 
 An exception that is no IngestError is FILE_FAILED while a file is read. It is a fault of ours
 elsewhere, as is a FILE_FAILED: ALL_FAILED before the commit has begun, UNDECIDED afterwards.

@@ -118,11 +118,12 @@ def run_ids(connection: Connection, batch_ids: Sequence[str]) -> list[str]:
     return [row.run_id for row in rows]
 
 
-def lost_runs(connection: Connection, run_ids: Sequence[str]) -> list[str]:
-    """Those of the runs that hold no batch any more and will never say so themselves.
+def lost_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, int | None]:
+    """Those of the runs that hold no batch and whose worker has nothing more to say.
 
-    Their process is gone for certain, or has had ten minutes for what takes seconds: to end, or to
-    claim its next batch. A run that holds a batch is lost when its lease is.
+    It is gone for certain, and its pid is given; or, None, it has had ten minutes for what takes
+    seconds: to end the run, or to claim its next batch. A run that holds a batch is lost when its
+    lease is.
     """
     rows = connection.execute(
         text("""
@@ -133,11 +134,11 @@ def lost_runs(connection: Connection, run_ids: Sequence[str]) -> list[str]:
         """),
         {"run_ids": list(run_ids)},
     ).all()
-    return [
-        row.run_id
+    return {
+        row.run_id: None if row.is_long_ago else row.holder["pid"]
         for row in rows
         if row.status != "PREPARED" and (row.is_long_ago or is_known_dead(row.holder))
-    ]
+    }
 
 
 def mark_reported(connection: Connection, batch_ids: Sequence[str]) -> None:

@@ -1,9 +1,8 @@
 """The asset of an ingestion: one partition is one file, and a run works on whole batches.
 
 One step claims a batch, stages it, hands it to the I/O manager, which commits it, and tells Dagster
-what the ledger says became of each file; then it does the same with the next. All that is one step
-and so one process, whatever the executor: while a run goes on, the process that it claimed its
-batches with lives.
+what the ledger says became of each file; then it does the same with the next. So one process does
+all that, whatever the executor.
 """
 
 from collections.abc import Iterator, Sequence

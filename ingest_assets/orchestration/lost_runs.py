@@ -36,13 +36,25 @@ def end_lost_runs(
     running = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_IN_PROGRESS))]
     done = [*recovered.finished, *recovered.released]
     with deployment.ledger.transaction() as connection:
-        lost = {*reports.lost_runs(connection, running), *reports.run_ids(connection, done)}
-    for run_id in sorted(lost):
+        lost = reports.lost_runs(connection, running)
+        recovered_from = reports.run_ids(connection, done)
+    gone = [run_id for run_id, pid in lost.items() if _is_gone(instance, run_id, pid)]
+    for run_id in sorted({*gone, *recovered_from}):
         run = instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
             instance.report_run_failed(
                 run, "The worker of this run is gone. The ledger knows what became of its files."
             )
+
+
+def _is_gone(instance: dg.DagsterInstance, run_id: str, worker_pid: int | None) -> bool:
+    """Nobody ends the run. With most executors a worker is one step's process, and not the run's.
+
+    Those give each step a process of its own, and the run's process outlives it and ends the run.
+    """
+    starts = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_START)
+    pids = [start.dagster_event.pid for start in starts if start.dagster_event is not None]
+    return worker_pid is None or worker_pid in pids
 
 
 def report_late(deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance) -> int:

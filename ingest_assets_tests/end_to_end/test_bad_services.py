@@ -10,7 +10,7 @@ import pytest
 
 from ingest_assets.engine import stager, steps
 from ingest_assets.engine.steps import Step
-from ingest_assets.errors import LedgerError, ObjectStoreError, ServiceError
+from ingest_assets.errors import CatalogError, LedgerError, ObjectStoreError, ServiceError
 from ingest_assets.ledger.server import EmbeddedPostgres
 from ingest_assets.orchestration.instance import open_instance
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
@@ -122,6 +122,28 @@ def test_an_object_replaced_between_listing_and_reading_is_read_as_it_is_now(
     assert workshop.order_ids() == []
     assert workshop.ingest().is_all_well
     assert workshop.order_ids() == [10, 11, 12]
+
+
+@pytest.mark.parametrize("is_the_batchs", [True, False])
+def test_an_error_met_at_one_file_fails_the_files_that_it_is_about(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, is_the_batchs: bool
+) -> None:
+    for number, key in enumerate("abc"):
+        workshop.put(f"{key}.jsonl", json_lines(orders(3 * number + 1)))
+    read_whole = staging.read_whole
+
+    def read(*arguments: Any) -> Any:
+        if arguments[3].source.key == "b.jsonl":
+            raise CatalogError("no warehouse") if is_the_batchs else ObjectStoreError("no file")
+        return read_whole(*arguments)
+
+    monkeypatch.setattr(staging, "read_whole", read)
+    workshop.ingest()
+    others = "FAILED" if is_the_batchs else "SUCCESS"
+    expected = {"a.jsonl": others, "b.jsonl": "FAILED", "c.jsonl": others}
+    assert workshop.statuses() == expected
+    assert {file.attempts for file in workshop.files().values()} == {1}
+    assert workshop.order_ids() == ([] if is_the_batchs else [1, 2, 3, 7, 8, 9])
 
 
 def before_reading(monkeypatch: pytest.MonkeyPatch, happen: Any) -> None:

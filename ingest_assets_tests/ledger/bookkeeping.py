@@ -68,10 +68,11 @@ class Bookkeeping:
                 holder=self.holder,
             )
 
-    def claim(self, batch_id: str) -> ClaimedBatch | None:
-        """The batch as this process's worker has it."""
+    def claim(self, batch_id: str, run_id: str | None = None) -> ClaimedBatch | None:
+        """The batch as this process's worker has it, in a run of its own if none is named."""
         with self.ledger.transaction() as connection:
-            return batches.claim(connection, batch_id, self.holder, run_id=f"run-{batch_id}")
+            run_id = run_id or f"run-{batch_id}"
+            return batches.claim(connection, batch_id, self.holder, run_id=run_id)
 
     def work(self) -> ClaimedBatch:
         """The next batch, planned and claimed."""

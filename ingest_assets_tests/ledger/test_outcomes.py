@@ -276,3 +276,47 @@ def test_a_file_that_a_batch_holds_names_the_batch(orders: Bookkeeping) -> None:
     assert orders.file("a").batch_id == claimed.batch_id
     orders.finish(claimed)
     assert orders.file("a").batch_id == claimed.batch_id
+
+
+def test_a_run_is_lost_when_it_holds_nothing_and_its_worker_is_gone_or_silent_for_long(
+    orders: Bookkeeping,
+) -> None:
+    alive = orders.holder
+    dead = dataclasses.replace(alive, started=alive.started - 100)
+
+    def lost() -> dict[str, int | None]:
+        with orders.ledger.transaction() as connection:
+            return reports.lost_runs(connection, ["by hand", "unknown"])
+
+    orders.see(source_file("a"), source_file("b"))
+    first, second = orders.ask_for("a", "b", max_files=1)
+    assert lost() == {}
+    orders.holder = dead
+    assert orders.claim(first.batch_id, run_id="by hand")
+    assert lost() == {}, "its lease is still to run out"
+    orders.ask(
+        "UPDATE ingest.batches SET status = 'COMMITTED', finished_at = now() "
+        "WHERE batch_id = :id RETURNING 1",
+        id=first.batch_id,
+    )
+    assert lost() == {"by hand": dead.pid}
+    orders.holder = alive
+    assert orders.claim(second.batch_id, run_id="by hand")
+    orders.ask(
+        "UPDATE ingest.batches SET finished_at = now() - interval '11 minutes' "
+        "WHERE batch_id = :id RETURNING 1",
+        id=first.batch_id,
+    )
+    assert lost() == {}, "it works on its second batch"
+    orders.ask(
+        "UPDATE ingest.batches SET status = 'COMMITTED', finished_at = now() - interval '9 minutes'"
+        " WHERE batch_id = :id RETURNING 1",
+        id=second.batch_id,
+    )
+    assert lost() == {}, "it may be about to end"
+    orders.ask(
+        "UPDATE ingest.batches SET finished_at = now() - interval '11 minutes' "
+        "WHERE batch_id = :id RETURNING 1",
+        id=second.batch_id,
+    )
+    assert lost() == {"by hand": None}

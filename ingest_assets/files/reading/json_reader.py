@@ -93,7 +93,7 @@ class JsonReader:
 
     def _line_blocks(self, content: Content) -> Iterator[bytes]:
         head, pieces = peek(content)
-        if head and (self._shape or shape_of(head)) != "lines":
+        if head and (self._shape or shape_of(head, content.name)) != "lines":
             raise Stumbled
         return line_blocks(pieces, content.name)
 
@@ -150,7 +150,7 @@ class JsonReader:
     def _records(self, content: Content) -> tuple[Shape, Iterator[tuple[int, bytes]]]:
         head, pieces = peek(content)
         refuse_foreign(head, content.name, "json")
-        shape = self._shape or shape_of(head)
+        shape = self._shape or shape_of(head, content.name)
         return shape, raw_records(pieces, shape, content.name)
 
 

@@ -18,18 +18,20 @@ from ingest_assets.files.reading.blocks import line_blocks, refuse_endless, with
 
 Shape = Literal["lines", "array", "document"]
 _BOM = b"\xef\xbb\xbf"
+_NAME_OF_LINES = re.compile(r"\.(jsonl|ndjson)(\.\w+)?$", re.IGNORECASE)
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
 
 
-def shape_of(head: bytes) -> Shape:
-    """The shape that the first bytes of a file show."""
+def shape_of(head: bytes, name: str) -> Shape:
+    """The shape that the first bytes of a file show, and its name where they may be a bad line."""
     text = head.removeprefix(_BOM).lstrip()
     first, line_end, rest = text.partition(b"\n")
     if text.startswith(b"["):
         return "lines" if rest.strip() and _is_json(first) else "array"
     if not text.startswith(b"{") or not line_end or _is_json(first):
         return "lines"
-    return "lines" if rest.lstrip().startswith(b"{") else "document"
+    is_bad_line = rest.lstrip().startswith(b"{") or _NAME_OF_LINES.search(name)
+    return "lines" if is_bad_line else "document"
 
 
 def _is_json(text: bytes) -> bool:

@@ -14,8 +14,10 @@ from ingest_assets.files.reading.reader import Chunk, FormatType, Stumbled, read
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.policy import SchemaRules, decide
 
+NAME = "landed/orders.data"
 
-def content(data: bytes, name: str = "landed/orders.data") -> Content:
+
+def content(data: bytes, name: str = NAME) -> Content:
     return Content(name, len(data), lambda: io.BytesIO(data))
 
 
@@ -42,9 +44,10 @@ def columns_of(
     data: bytes,
     table: Columns | None = None,
     options: Mapping[str, Any] | None = None,
+    name: str = NAME,
 ) -> Columns:
     """The columns that the file would be written with."""
-    observed = reader_for(format_type, options or {}).observe(content(data), table)
+    observed = reader_for(format_type, options or {}).observe(content(data, name), table)
     return decide(table, observed, SchemaRules()).target
 
 
@@ -53,11 +56,12 @@ def carefully(
     data: bytes,
     table: Columns | None = None,
     options: Mapping[str, Any] | None = None,
+    name: str = NAME,
 ) -> Chunk:
     """The file as the careful path reads it, into the table or into one of its own."""
-    columns = columns_of(format_type, data, table, options)
+    columns = columns_of(format_type, data, table, options, name)
     reader = reader_for(format_type, options or {})
-    return together(reader.read_careful(content(data), columns, ignored=frozenset()), columns)
+    return together(reader.read_careful(content(data, name), columns, ignored=frozenset()), columns)
 
 
 def fast(
@@ -65,10 +69,11 @@ def fast(
     data: bytes,
     columns: Columns,
     options: Mapping[str, Any] | None = None,
+    name: str = NAME,
 ) -> Chunk | None:
     """The file as the fast path reads it; None when it stumbles."""
     reader = reader_for(format_type, options or {})
     try:
-        return together(reader.read_fast(content(data), columns), columns)
+        return together(reader.read_fast(content(data, name), columns), columns)
     except Stumbled:
         return None

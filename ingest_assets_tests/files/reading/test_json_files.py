@@ -146,6 +146,29 @@ def test_one_document_over_many_lines_is_one_row() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "name", ["a.jsonl", "a.ndjson", "a.JSONL.gz", "b/a.ndjson.zst", "a.jsonl.bz2", "a.jsonl.snappy"]
+)
+@pytest.mark.parametrize("bad", [b'{"orderId": 1,', b"{broken", b'{"orderId": [{"a": 1}'])
+def test_a_broken_first_line_of_a_file_named_for_lines_is_one_rejected_row(
+    name: str, bad: bytes
+) -> None:
+    table = columns_of("json", _ORDERS)
+    for others in (b"no json\n", b"", b"no json\n" + _ORDERS):
+        data = bad + b"\n" + others
+        assert fast("json", data, table, name=name) is None
+        read = carefully("json", data, table, name=name)
+        assert read.rejected.column("raw").to_pylist() == [bad] + [b"no json"] * bool(others)
+        assert read.rows.num_rows == 2 * (_ORDERS in others)
+
+
+def test_a_file_that_is_not_named_for_lines_may_be_a_document_or_an_array() -> None:
+    document = json.dumps({"a": 1}, indent=2).encode()
+    for name in ("a.json", "a.jsonl/b", "a.jsonlx", "ndjson"):
+        assert json_records.shape_of(document, name) == "document"
+    assert json_records.shape_of(b'[\n{"a": 1}\n]', "a.jsonl") == "array"
+
+
 @pytest.mark.parametrize("data", [b'[{"a":1},{"a":', b'[{"a":1}', b'[{"a":1},', b'{\n"a": {\n'])
 def test_json_that_is_never_closed_is_cut_short(data: bytes) -> None:
     with pytest.raises(CorruptFileError, match="cut short"):

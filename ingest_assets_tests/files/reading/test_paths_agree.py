@@ -95,6 +95,26 @@ def _check_json(files: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> Non
             assert not read.rejected.num_rows
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ['{"a": 1}', '{"a":', '{"a": [', "}", "{", "[", '["x"]', "5", "", '"a": 2}']
+        ),
+        max_size=4,
+    )
+)
+def test_both_paths_read_the_same_lines_of_a_file_that_is_named_for_them(lines: list[str]) -> None:
+    columns = columns_of("json", b'{"a":1}\n')
+    data = "\n".join(["{", *lines]).encode()
+    read = carefully("json", data, columns, name="a.jsonl")
+    quick = fast("json", data, columns, name="a.jsonl")
+    assert quick is None or quick.rows.equals(read.rows)
+    good = [number for number, line in enumerate(lines, start=2) if line == '{"a": 1}']
+    assert read.rows.column("_source_row").to_pylist() == good
+    assert read.rejected.num_rows == 1 + sum(bool(line) for line in lines) - len(good)
+
+
 def test_both_paths_read_equal_rows_from_json() -> None:
     _check_json()
     assert _FAST_READS["json"] > 10
