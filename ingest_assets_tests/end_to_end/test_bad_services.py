@@ -130,14 +130,14 @@ def test_an_error_met_at_one_file_fails_the_files_that_it_is_about(
 ) -> None:
     for number, key in enumerate("abc"):
         workshop.put(f"{key}.jsonl", json_lines(orders(3 * number + 1)))
-    read_whole = staging.read_whole
+    fetch = stager.fetch
 
     def read(*arguments: Any) -> Any:
         if arguments[3].source.key == "b.jsonl":
             raise CatalogError("no warehouse") if is_the_batchs else ObjectStoreError("no file")
-        return read_whole(*arguments)
+        return fetch(*arguments)
 
-    monkeypatch.setattr(staging, "read_whole", read)
+    monkeypatch.setattr(stager, "fetch", read)
     workshop.ingest()
     others = "FAILED" if is_the_batchs else "SUCCESS"
     expected = {"a.jsonl": others, "b.jsonl": "FAILED", "c.jsonl": others}
