@@ -133,7 +133,7 @@ def test_an_error_met_at_one_file_fails_the_files_that_it_is_about(
     fetch = stager.fetch
 
     def read(*arguments: Any) -> Any:
-        if arguments[3].source.key == "b.jsonl":
+        if arguments[2].source.key == "b.jsonl":
             raise CatalogError("no warehouse") if is_the_batchs else ObjectStoreError("no file")
         return fetch(*arguments)
 
