@@ -9,6 +9,7 @@ more are stored by the tick itself, before the ledger calls them reported.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_work import open_table
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import Recovered, recover
+from ingest_assets.engine.wanted_files import apply_pattern
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, lookup, planning, schema_versions
@@ -88,9 +90,20 @@ def run_tick(
     recovered = recover(deployment, ingestion)
     end_lost_runs(deployment, instance, recovered)
     seen = discover(deployment, ingestion, None if origin == "command" else LISTING_TIME)
+    apply_pattern(deployment, ingestion, partial(_delete_partitions, instance, ingestion))
     return replace(
         plan_again(deployment, ingestion, instance, origin), seen=seen, recovered=recovered
     )
+
+
+def _delete_partitions(
+    instance: dg.DagsterInstance, ingestion: Ingestion, keys: Sequence[str]
+) -> None:
+    """None of the keys is a partition any more."""
+    for key in {partition_key_of(key) for key in keys}.intersection(
+        instance.get_dynamic_partitions(ingestion.name) if keys else ()
+    ):
+        instance.delete_dynamic_partition(ingestion.name, key)
 
 
 def plan_again(

@@ -1,12 +1,13 @@
 """Columns of a Parquet file as columns of the table: cast whole, or value by value."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest_assets.errors import UnsupportedTypeError
+from ingest_assets.schema.calendar import is_in_calendar
 from ingest_assets.schema.column import Columns, accepts_any, as_struct
 from ingest_assets.schema.fit import FITS, field_for, fitter, says_nothing
 from ingest_assets.schema.names import claim_name
@@ -43,7 +44,19 @@ def file_columns(schema: pa.Schema, columns: Columns) -> list[FileColumn]:
 
 
 def cast_whole(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
-    """The array as `type_` if every value is the same there, else None."""
+    """The array as `type_` if every value is the same there and can be told, else None.
+
+    Texts that are no UTF-8, and moments beyond the years 1 to 9999, cannot.
+    """
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    held = _cast(array, type_)
+    return held if held is not None and is_in_calendar(held) else None
+
+
+def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
     array = _plain(array)
     if array.type == type_:
         return array
@@ -69,7 +82,7 @@ def _cast_struct(array: pa.StructArray, type_: pa.StructType) -> pa.Array | None
     for index, source in enumerate(array.type):
         child = array.field(index)
         field = field_for(type_, source.name)
-        held = None if field is None else cast_whole(child, field.type)
+        held = None if field is None else _cast(child, field.type)
         if held is not None and field is not None:
             children[field.name] = held
         elif child.null_count < len(child):
@@ -83,7 +96,7 @@ def _cast_list(array: pa.ListArray, type_: pa.ListType) -> pa.Array | None:
     if array.offset:
         # Arrow cannot build a list from offsets that are themselves a slice.
         array = array.take(pa.arange(0, len(array)))
-    values = cast_whole(array.values, type_.value_type)
+    values = _cast(array.values, type_.value_type)
     if values is None:
         return None
     return pa.ListArray.from_arrays(array.offsets, values, type=type_, mask=array.is_null())
@@ -123,12 +136,8 @@ def _is_castable(source: pa.DataType, target: pa.DataType) -> bool:
 
 
 def fit_each(column: FileColumn, array: pa.Array) -> tuple[pa.Array | None, dict[int, Any]]:
-    """The array value by value for the table's field (None: it has none), and what is left.
-
-    Raises:
-        UnsupportedTypeError: nested values of it cannot be told one by one.
-    """
-    values = _values(column, _plain(array))
+    """The array value by value for the table's field (None: it has none), and what is left."""
+    values = _values(array)
     if column.expected is None:
         return None, {row: v for row, v in enumerate(values) if not says_nothing(v)}
     fit = fitter(column.expected.type, takes_any=accepts_any(column.expected))
@@ -141,16 +150,51 @@ def fit_each(column: FileColumn, array: pa.Array) -> tuple[pa.Array | None, dict
     return pa.array(fitted, type=column.expected.type), left
 
 
-def _values(column: FileColumn, array: pa.Array) -> list[Any]:
-    has_unit = pa.types.is_timestamp(array.type) or pa.types.is_time(array.type)
-    if has_unit and array.type.unit == "ns":
+def _values(array: pa.Array) -> list[Any]:
+    """As Python has them: objects are dicts, lists lists, maps lists of pairs."""
+    array = _plain(array)
+    type_ = array.type
+    if pa.types.is_struct(type_):
+        names = [field.name for field in type_]
+        parts = [_values(part) for part in array.flatten()]
+        values: list[Any] = [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)]
+    elif pa.types.is_fixed_size_list(type_):
+        return _values(pc.cast(array, pa.list_(type_.value_type)))
+    elif pa.types.is_nested(type_):
+        if pa.types.is_map(type_):
+            items = list(zip(_values(array.keys), _values(array.items), strict=True))
+        else:
+            items = _values(array.values)
+        values = [items[begin:end] for begin, end in pairwise(array.offsets.to_pylist())]
+    else:
+        return _scalars(array)
+    is_valid = array.is_valid().to_pylist()
+    return [value if valid else None for value, valid in zip(values, is_valid, strict=True)]
+
+
+def _scalars(array: pa.Array) -> list[Any]:
+    """A moment that Python cannot hold is its text, in UTC; a text that is no UTF-8 its bytes."""
+    if not _is_of_nanoseconds(array.type):
+        try:
+            return list(array.to_pylist())
+        except UnicodeDecodeError:
+            return [_decoded(value) for value in pc.cast(array, pa.large_binary()).to_pylist()]
+        except (ValueError, OverflowError):
+            if not pa.types.is_temporal(array.type):
+                raise
+    if not pa.types.is_timestamp(array.type) or array.type.tz is None:
         return list(pc.cast(array, pa.string()).to_pylist())
+    texts = pc.cast(array.view(pa.timestamp(array.type.unit)), pa.string())
+    return [None if text is None else f"{text}Z" for text in texts.to_pylist()]
+
+
+def _is_of_nanoseconds(type_: pa.DataType) -> bool:
+    has_unit = pa.types.is_timestamp(type_) or pa.types.is_time(type_)
+    return has_unit and bool(type_.unit == "ns")
+
+
+def _decoded(text: bytes | None) -> str | bytes | None:
     try:
-        return list(array.to_pylist())
-    except (ValueError, OverflowError) as error:
-        if pa.types.is_temporal(array.type):
-            return list(pc.cast(array, pa.string()).to_pylist())
-        raise UnsupportedTypeError(
-            f"The field {column.spelled!r} has nested values that Python cannot hold ({error}). "
-            "Nothing of the file was written. Write its times in microseconds."
-        ) from error
+        return None if text is None else text.decode()
+    except UnicodeDecodeError:
+        return text

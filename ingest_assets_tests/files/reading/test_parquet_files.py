@@ -17,8 +17,10 @@ from ingest_assets.errors import (
     UnsupportedTypeError,
     WrongFormatError,
 )
+from ingest_assets.files.reading.parquet_columns import FileColumn, fit_each
 from ingest_assets.files.reading.reader import reader_for
 from ingest_assets.schema.column import Column
+from ingest_assets.schema.fit import says_nothing
 from ingest_assets.schema.types import format_type, parse_type
 from ingest_assets_tests.files.reading.contents import (
     carefully,
@@ -252,3 +254,111 @@ def test_times_that_python_cannot_hold_are_rescued() -> None:
     assert rows[0]["_rescued_data"] is None
     assert rows[1]["at"] is None
     assert rows[1]["_rescued_data"] is not None
+
+
+_NO_UTF8 = b"Caf\xe9"
+_FAR_DAY, _FAR_MICROS = 3_663_382, 316_516_204_800_000_000
+_FAR = "12000-01-01"
+_YEAR_0_MICROS = -62_167_219_200_000_000
+
+
+def _texts(*values: bytes | None) -> pa.Array:
+    """Strings of these bytes, as a careless writer makes them."""
+    array = pa.array(values, pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(array), array.buffers())
+
+
+def _moments(type_: pa.DataType, *numbers: int | None) -> pa.Array:
+    return pa.array(numbers, pa.int32() if type_ == pa.date32() else pa.int64()).view(type_)
+
+
+@pytest.mark.parametrize(
+    ("array", "rest"),
+    [
+        (_texts(b"ok", _NO_UTF8, None), _NO_UTF8.hex()),
+        (_texts(b"ok", _NO_UTF8, None).dictionary_encode(), _NO_UTF8.hex()),
+        (_texts(b"ok", _NO_UTF8, None).cast(pa.large_string(), safe=False), _NO_UTF8.hex()),
+        (
+            pa.array([b"ok", _NO_UTF8, None], pa.binary_view()).view(pa.string_view()),
+            _NO_UTF8.hex(),
+        ),
+        (_moments(pa.timestamp("us"), 0, _FAR_MICROS, None), f"{_FAR} 00:00:00.000000"),
+        (_moments(pa.timestamp("us", "UTC"), 0, _FAR_MICROS, None), f"{_FAR} 00:00:00.000000Z"),
+        (
+            _moments(pa.timestamp("ms", "Europe/Berlin"), 0, _FAR_MICROS // 1000, None),
+            f"{_FAR} 00:00:00.000Z",
+        ),
+        (
+            _moments(pa.timestamp("us", "UTC"), 0, 2**62, None),
+            "<value out of range: 4611686018427387904>Z",
+        ),
+        (_moments(pa.timestamp("us"), 0, _YEAR_0_MICROS, None), "0000-01-01 00:00:00.000000"),
+        (_moments(pa.date32(), 0, _FAR_DAY, None), _FAR),
+    ],
+)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_value_that_no_reader_of_the_table_can_tell_is_rescued_and_its_row_kept(
+    array: pa.Array, rest: str, is_known: bool
+) -> None:
+    shape = pa.table({"V": array[:1]})
+    data = parquet(pa.table({"id": [1, 2, 3], "V": array, "l": [[x] for x in (4, 5, 6)]}))
+    known = columns_of("parquet", parquet(shape)) if is_known else None
+    columns = columns_of("parquet", data, known)
+    assert fast("parquet", data, columns) is None
+    rows = carefully("parquet", data, known).rows.to_pylist()
+    assert [(row["id"], row["l"]) for row in rows] == [(1, [4]), (2, [5]), (3, [6])]
+    assert [row["v"] is None for row in rows] == [False, True, True]
+    assert [row["_rescued_data"] is None for row in rows] == [True, False, True]
+    assert json.loads(rows[1]["_rescued_data"]) == {"V": rest}
+
+
+def test_what_is_nested_is_rescued_at_its_place() -> None:
+    times = _moments(pa.timestamp("us"), 0, _FAR_MICROS, 0, _FAR_MICROS, None, 0)
+    words = _texts(b"a", b"b", _NO_UTF8, b"c", b"d", None)
+    numbers = pa.array([1, 2, 3, 4, 5, 6])
+    parts = pa.StructArray.from_arrays([times, words, numbers], ["At", "Word", "n"])
+    table = pa.table(
+        {
+            "s": parts.take([0, 1, 2]),
+            "l": pa.ListArray.from_arrays([0, 2, 2, 6], parts),
+            "f": pa.FixedSizeListArray.from_arrays(times, 2),
+            "m": pa.MapArray.from_arrays([0, 1, 3, 3], ["x", "y", "z"], times.take([0, 0, 1])),
+        }
+    )
+    data = parquet(table)
+    assert fast("parquet", data, columns_of("parquet", data)) is None
+    rows = carefully("parquet", data).rows.to_pylist()
+    far = f"{_FAR} 00:00:00.000000"
+    rescued = [json.loads(row["_rescued_data"]) for row in rows]
+    assert rescued == [
+        {"l": [None, {"At": far}], "f": [None, far]},
+        {"s": {"At": far}, "f": [None, far], "m": {"z": far}},
+        {"s": {"Word": _NO_UTF8.hex()}, "l": [{"Word": _NO_UTF8.hex()}, {"At": far}, None, None]},
+    ]
+    epoch = datetime.datetime.fromtimestamp(0, _UTC).replace(tzinfo=None)
+    assert rows[1]["s"] == {"at": None, "word": "b", "n": 2}
+    assert rows[1]["l"] == []
+    assert rows[2]["l"][1] == {"at": None, "word": "c", "n": 4}
+    assert rows[2]["l"][3] == {"at": epoch, "word": None, "n": 6}
+    assert rows[1]["m"] == [("y", epoch), ("z", None)]
+    assert [row["f"][0] for row in rows] == [epoch, epoch, None]
+
+
+def test_a_slice_of_nested_values_is_told_right() -> None:
+    words = _texts(b"a", b"b", _NO_UTF8, b"c", b"d", None)
+    lists = pa.ListArray.from_arrays([0, 1, 3, 3, 6], words)
+    keys = pa.array(["u", "v", "w", "x", "y", "z"])
+    maps = pa.MapArray.from_arrays([0, 1, 3, 3, 6], keys, words)
+    whole = pa.StructArray.from_arrays([lists, maps], ["l", "m"], mask=pa.array([False] * 4))
+    column = FileColumn("s", "s", None, None)
+    rows = [
+        {"l": ["a"], "m": [("u", "a")]},
+        {"l": ["b", _NO_UTF8], "m": [("v", "b"), ("w", _NO_UTF8)]},
+        {"l": [], "m": []},
+        {"l": ["c", "d", None], "m": [("x", "c"), ("y", "d"), ("z", None)]},
+    ]
+    for begin in range(4):
+        for array, name in ((whole, None), (lists, "l"), (maps, "m")):
+            expected = [row if name is None else row[name] for row in rows[begin:]]
+            _, left = fit_each(column, array[begin:])
+            assert left == {n: v for n, v in enumerate(expected) if not says_nothing(v)}
