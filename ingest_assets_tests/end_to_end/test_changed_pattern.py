@@ -49,6 +49,17 @@ def test_files_that_wait_and_that_the_pattern_leaves_out_are_skipped_and_count_n
     assert workshop.order_ids() == [1, 2, 3, 7, 8, 9]
 
 
+def test_a_file_whose_earlier_rows_are_in_the_table_is_not_left_out(workshop: Workshop) -> None:
+    workshop.put("a.junk", json_lines(orders(1)))
+    assert ingest(workshop, "**/*").is_all_well
+    workshop.put("a.junk", b"{no json")
+    ingest(workshop, "**/*")
+    ingest(workshop, "**/*.jsonl")
+    assert workshop.statuses() == {"a.junk": "DEAD_LETTER"}
+    assert workshop.instance.get_dynamic_partitions("orders") == ["a.junk"]
+    assert workshop.order_ids() == [1, 2, 3]
+
+
 def test_a_file_that_the_pattern_has_again_is_read_again(workshop: Workshop) -> None:
     put_all(workshop)
     ingest(workshop, "**/*")
