@@ -13,6 +13,8 @@ from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.steps import Step
 from ingest_assets.errors import CatalogError, CommitConflictError
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import batches
+from ingest_assets.ledger.leases import Holder
 from ingest_assets.orchestration.names import asset_key, partitions_def
 from ingest_assets.orchestration.tick import run_tick
 from ingest_assets_tests.chaos import work, worker
@@ -78,7 +80,9 @@ def test_a_file_replaced_by_garbage_fails_alone_and_its_old_rows_stay(
 def test_a_file_that_another_batch_holds_is_refused_by_name_and_stays_green(
     ingested: World,
 ) -> None:
-    assert len(ingested.ask_for("c.json")) == 1
+    (held,) = ingested.ask_for("c.json")
+    with ingested.deployment.ledger.transaction() as connection:
+        assert batches.claim(connection, held.batch_id, Holder.this_process(), None)
     with ingested.instance() as instance:
         result = _materialize(ingested, instance)
         assert not result.success
@@ -88,6 +92,7 @@ def test_a_file_that_another_batch_holds_is_refused_by_name_and_stays_green(
     assert sorted(again) == KEYS
     assert "c.json" in _failure(result)
     assert "a.json" not in _failure(result)
+    ingested.expire_leases()
     assert worker.run(ingested, work.one_pass) == 0
     ingested.assert_exactly_once()
     ingested.assert_green()
