@@ -16,7 +16,7 @@ from dagster._config.config_schema import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 
-from ingest_assets.orchestration.postgres_pool import psycopg2_url, shared_engine
+from ingest_assets.orchestration.postgres_pool import locked, psycopg2_url, shared_engine
 
 
 class PooledPostgres:
@@ -29,10 +29,12 @@ class PooledPostgres:
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
         url = psycopg2_url(postgres_url).render_as_string(hide_password=False)
-        # the parent creates its tables over connections that it closes again
-        super().__init__(url, should_autocreate_tables, inst_data)  # type: ignore[call-arg]
+        engine = shared_engine(url)
+        with locked(engine, "dagster tables"):
+            # the parent creates its tables over connections that it closes again
+            super().__init__(url, should_autocreate_tables, inst_data)  # type: ignore[call-arg]
         self.postgres_url = url
-        self._engine = shared_engine(url)
+        self._engine = engine
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

@@ -8,10 +8,16 @@ call. Webserver, daemon, code servers and every run hold a pool of their own, an
 import os
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy
-from dagster_postgres.utils import DagsterPostgresException, set_pg_statement_timeout
+from dagster_postgres.utils import (
+    DagsterPostgresException,
+    retry_pg_connection_fn,
+    set_pg_statement_timeout,
+)
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -64,6 +70,22 @@ def shared_engine(postgres_url: str, *, statement_timeout_millis: int | None = N
             engine = _new_engine(url, statement_timeout_millis)
             _engines[url, statement_timeout_millis] = engine
         return engine
+
+
+@contextmanager
+def locked(engine: Engine, name: str) -> Iterator[None]:
+    """No other process is inside under that name; for the first ones that come to a new database.
+
+    Dagster creates its tables one by one, and of two processes that do it one fails.
+    """
+    with retry_pg_connection_fn(engine.connect) as connection:
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtext(:n))"), {"n": name})
+        try:
+            yield
+        finally:
+            connection.execute(
+                sqlalchemy.text("SELECT pg_advisory_unlock(hashtext(:n))"), {"n": name}
+            )
 
 
 def _new_engine(url: URL, statement_timeout_millis: int | None) -> Engine:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import psycopg2
 import pytest
+import sqlalchemy
 import yaml
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster_postgres import PostgresEventLogStorage
@@ -17,7 +18,7 @@ from ingest_assets.errors import ConfigurationError
 from ingest_assets.orchestration.event_log_storage import BulkEventLogStorage
 from ingest_assets.orchestration.instance import INSTANCE_FILE
 from ingest_assets.orchestration.instance_storage import PooledRunStorage, PooledScheduleStorage
-from ingest_assets.orchestration.postgres_pool import psycopg2_url, shared_engine
+from ingest_assets.orchestration.postgres_pool import locked, psycopg2_url, shared_engine
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -174,6 +175,19 @@ def test_runs_and_ticks_are_stored_as_on_stock_storage(new_instance):
         assert run.status is dg.DagsterRunStatus.SUCCESS
         assert instance.get_run_records()[0].end_time is not None
         assert instance.all_instigator_state() == []
+
+
+def test_the_first_processes_on_a_new_database_create_the_tables_one_after_the_other(new_database):
+    """Two at once: `type "run_tags" already exists`, now and then."""
+    url = new_database()
+    engine = shared_engine(url)
+    with ThreadPoolExecutor(1) as pool:
+        with locked(engine, "dagster tables"):
+            second = pool.submit(PooledRunStorage, url)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+            assert sqlalchemy.inspect(engine).get_table_names() == []
+        assert second.result(timeout=30).get_runs() == []
 
 
 def test_the_repositorys_dagster_yaml_describes_this_instance(new_database, monkeypatch, tmp_path):
