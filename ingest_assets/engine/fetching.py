@@ -56,17 +56,17 @@ def ahead(
     At most `GROUPS_AHEAD` groups and `BYTES_AHEAD` bytes (as stored) are ahead, one group at least.
     """
     waiting: deque[Group[T]] = deque()
-    with (
-        ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read") as readers,
-        ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch") as fetchers,
-    ):
+    readers = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read")
+    fetchers = ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch")
 
-        def begun(members: Sequence[ClaimedFile]) -> Group[T]:
-            fetches = [fetchers.submit(_timed, fetch, file) for file in members]
-            if members[0].source.size_bytes > GROUP_BYTES:
-                return Group(members, fetches, None)
-            return Group(members, fetches, readers.submit(_read, read, members, fetches))
+    def begun(members: Sequence[ClaimedFile]) -> Group[T]:
+        fetches = [fetchers.submit(_timed, fetch, file) for file in members]
+        if members[0].source.size_bytes > GROUP_BYTES:
+            return Group(members, fetches, None)
+        return Group(members, fetches, readers.submit(_read, read, members, fetches))
 
+    is_unwanted = True
+    try:
         for members in _grouped(files):
             size_bytes = sum(file.source.size_bytes for file in members)
             while waiting and (
@@ -77,6 +77,10 @@ def ahead(
             waiting.append(begun(members))
         while waiting:
             yield waiting.popleft()
+        is_unwanted = False
+    finally:  # when the batch has failed, nobody waits for what it would have fetched
+        fetchers.shutdown(cancel_futures=is_unwanted)
+        readers.shutdown(cancel_futures=is_unwanted)
 
 
 def _grouped(files: Sequence[ClaimedFile]) -> Iterator[Sequence[ClaimedFile]]:

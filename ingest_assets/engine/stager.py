@@ -27,6 +27,7 @@ from ingest_assets.files.reading.reader import Stumbled
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.schema.column import Columns
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import Origin, with_lineage
 from ingest_assets.tables.rejected import COLUMNS as REJECTED_COLUMNS
@@ -36,8 +37,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _ReadTogether:
-    """The rows of all files of a group, with their lineage."""
+    """The rows of all files of a group, with their lineage, as of these columns."""
 
+    columns: Columns
     rows: pa.Table
     row_counts: Sequence[int]
     seconds: float
@@ -99,14 +101,19 @@ class Stager:
         rows, counts = self._reader.read_together(contents, columns)
         origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
         rows = with_lineage(rows, origins, self._ingested_at)
-        return _ReadTogether(rows, counts, time.monotonic() - started)
+        return _ReadTogether(columns, rows, counts, time.monotonic() - started)
 
     def _outcomes_of(self, group: Group[_ReadTogether]) -> Iterator[FileOutcome]:
-        """What becomes of each file: of all together if all are well, else of each alone."""
+        """What becomes of each file: of all together if all are well, else of each alone.
+
+        What was read by other columns than those of now is read again: they may have been undone.
+        """
         if group.read is not None and group.read.exception() is None:
-            with contextlib.suppress(FileContentError):
-                yield from self._ingest_together(group, group.read.result())
-                return
+            together = group.read.result()
+            if together.columns is self._state.columns:
+                with contextlib.suppress(FileContentError):
+                    yield from self._ingest_together(group, together)
+                    return
         for file, fetching in zip(group.files, group.fetches, strict=True):
             yield self._outcome(file, fetching)
 
@@ -133,6 +140,7 @@ class Stager:
         ]
 
     def _outcome(self, file: ClaimedFile, fetching: Future[Fetched]) -> FileOutcome:
+        fetching.exception()  # waits
         started = time.monotonic()
         try:
             fetched = fetching.result()
@@ -169,6 +177,8 @@ class Stager:
                 reading.evolve()
                 # In this order: after the rows are kept, nothing can fail for this file alone.
                 reading.rejected.finish_own()
+                if reading.rejected.row_count:
+                    self._shared_rejected()
                 self.main.take(reading.rows.keep(self._shared_rows))
                 self.rejected.take(reading.rejected.keep(self._shared_rejected))
         except BaseException:

@@ -29,13 +29,12 @@ def apply_pattern(
     while True:
         with ledger.transaction() as connection:
             rows = pattern.waiting_files(connection, name, after=after, limit=PAGE_FILES)
-            unwanted = [row for row in rows if not matches(row.key)]
-            keys = [row.key for row in unwanted if not row.is_held]
-            is_done = is_done and len(keys) == len(unwanted)
-            pattern.leave_out(connection, name, keys, why)
-            skipped = {row.key for row in rows if row.is_skipped}
-            pattern.take_back(connection, name, sorted(skipped.difference(keys)))
-        forget(keys)
+            unwanted = [row.key for row in rows if not matches(row.key)]
+            left_out = pattern.leave_out(connection, name, unwanted, why)
+            is_done = is_done and len(left_out) == len(unwanted)
+            wanted_again = [row.key for row in rows if row.is_skipped and matches(row.key)]
+            pattern.take_back(connection, name, wanted_again)
+        forget(left_out)
         if len(rows) < PAGE_FILES:
             break
         after = rows[-1].key

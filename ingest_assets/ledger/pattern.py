@@ -33,12 +33,12 @@ def note_applied(connection: Connection, ingestion: str, pattern: str) -> None:
 def waiting_files(
     connection: Connection, ingestion: str, *, after: str, limit: int
 ) -> Sequence[Any]:
-    """Rows (key, is_skipped, is_held) of files that wait, or that a pattern left out, by key.
+    """Rows (key, is_skipped) of files that wait, or that a pattern left out, by key.
 
     Not of a file that waits with a newer upload only: its rows are in the table.
     """
     waiting = text("""
-        SELECT key, status = 'SKIPPED' AS is_skipped, batch_id IS NOT NULL AS is_held
+        SELECT key, status = 'SKIPPED' AS is_skipped
         FROM ingest.files
         WHERE ingestion = :ingestion AND key > :after AND committed_content_id IS NULL AND (
             status IN ('DISCOVERED', 'PROCESSING', 'FAILED', 'DEAD_LETTER', 'PARKED')
@@ -49,19 +49,19 @@ def waiting_files(
     return connection.execute(waiting, values).all()
 
 
-def leave_out(connection: Connection, ingestion: str, keys: Sequence[str], why: str) -> None:
-    """Those of the files that wait, and that no batch holds, are SKIPPED."""
+def leave_out(connection: Connection, ingestion: str, keys: Sequence[str], why: str) -> list[str]:
+    """Those of the files that wait, and that no batch holds, are SKIPPED; the keys of these."""
     skipped = text("""
         UPDATE ingest.files SET status = 'SKIPPED', error = :why, error_type = :reason,
             next_attempt_at = NULL, updated_at = now()
         FROM (SELECT file_id FROM ingest.files
               WHERE ingestion = :ingestion AND key = ANY(:keys)
-                AND batch_id IS NULL AND status <> 'SUCCESS'
+                AND batch_id IS NULL AND status <> 'SUCCESS' AND committed_content_id IS NULL
               ORDER BY key FOR NO KEY UPDATE) AS free
-        WHERE files.file_id = free.file_id
+        WHERE files.file_id = free.file_id RETURNING files.key
     """)
     values = {"ingestion": ingestion, "keys": list(keys), "why": why, "reason": _REASON}
-    connection.execute(skipped, values)
+    return list(connection.execute(skipped, values).scalars())
 
 
 def take_back(connection: Connection, ingestion: str, keys: Sequence[str]) -> None:

@@ -107,11 +107,14 @@ def unreported(connection: Connection, ingestion: str) -> list[tuple[str, str | 
 
 
 def run_ids(connection: Connection, batch_ids: Sequence[str]) -> list[str]:
-    """The Dagster runs that claimed these batches."""
+    """The Dagster runs that claimed these batches, and that are not at work on others."""
     rows = connection.execute(
         text("""
-            SELECT run_id FROM ingest.batches
-            WHERE batch_id = ANY(:batch_ids) AND run_id IS NOT NULL
+            SELECT DISTINCT run_id FROM ingest.batches AS one
+            WHERE batch_id = ANY(:batch_ids) AND run_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM ingest.batches AS other
+                WHERE other.run_id = one.run_id AND (other.status = 'PLANNED'
+                   OR other.status = 'PREPARED' AND other.lease_expires_at > now()))
         """),
         {"batch_ids": list(batch_ids)},
     )

@@ -14,6 +14,7 @@ from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.batch_work import BatchWork
 from ingest_assets.engine.staging import StagedBatch
 from ingest_assets.errors import IngestError
+from ingest_assets.files.partition_key import key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.orchestration.io_manager import BatchToCommit
 from ingest_assets.orchestration.names import (
@@ -80,10 +81,12 @@ def _ingest_op(ingestion: Ingestion, deployment: DeploymentSource) -> dg.OpDefin
         out=dg.DynamicOut(io_manager_key=IO_MANAGER_KEY),
     )
     def ingest(context: dg.OpExecutionContext) -> Iterator[dg.DynamicOutput[BatchToCommit]]:
+        # Once, because a tick may move partitions while the run goes on.
+        keys = [key_of(partition_key) for partition_key in context.partition_keys]
         services = deployment()
-        report, error = RunReport(context, services, ingestion), None
+        report, error = RunReport(context, services, ingestion, keys), None
         try:
-            for work in claimed_batches(context, services, ingestion):
+            for work in claimed_batches(context, services, ingestion, keys):
                 staged = _staged(context, work)
                 if staged is not None:
                     batch = BatchToCommit(work, staged)

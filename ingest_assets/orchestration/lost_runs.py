@@ -4,6 +4,7 @@ Both follow from the ledger alone, so it does not matter which process recovered
 the worker died: even after its batch was marked, or after the last event was stored.
 """
 
+import time
 from collections.abc import Iterator
 
 import dagster as dg
@@ -18,6 +19,8 @@ from ingest_assets.orchestration.names import asset_key
 
 FILES_PER_TICK = 1000
 """A tick tells Dagster of batches until it has told of so many files; the next one goes on."""
+SILENT_SECONDS = 600.0
+_STEP_ENDED = {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
 _IN_PROGRESS = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -48,13 +51,21 @@ def end_lost_runs(
 
 
 def _is_gone(instance: dg.DagsterInstance, run_id: str, worker_pid: int | None) -> bool:
-    """Nobody ends the run. With most executors a worker is one step's process, and not the run's.
+    """Nobody ends the run.
 
-    Those give each step a process of its own, and the run's process outlives it and ends the run.
+    Its own process is the worker, and that is dead; with most executors a worker is one step's
+    process, which the run's outlives. Or, without such certainty, the step that ingests has begun
+    and nothing was heard of the run for ten minutes.
     """
+    if worker_pid is None:
+        ended = instance.all_logs(run_id, of_type=_STEP_ENDED)
+        if any((entry.step_key or "").rpartition(".")[2].startswith("ingest_") for entry in ended):
+            return False
+        newest = instance.get_records_for_run(run_id, limit=1, ascending=False).records
+        return not newest or time.time() - newest[0].timestamp > SILENT_SECONDS
     starts = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_START)
     pids = [start.dagster_event.pid for start in starts if start.dagster_event is not None]
-    return worker_pid is None or worker_pid in pids
+    return worker_pid in pids
 
 
 def report_late(deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance) -> int:

@@ -1,6 +1,6 @@
 """The batches that a run is for, claimed one after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -8,7 +8,6 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine import batch_work
 from ingest_assets.engine.batch_work import BatchWork
 from ingest_assets.engine.recovery import recover
-from ingest_assets.files.partition_key import key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, planning
 from ingest_assets.ledger.leases import Holder
@@ -18,9 +17,14 @@ from ingest_assets.orchestration.tick import settle_planned
 
 
 def claimed_batches(
-    context: dg.OpExecutionContext, services: Deployment, ingestion: Ingestion
+    context: dg.OpExecutionContext,
+    services: Deployment,
+    ingestion: Ingestion,
+    keys: Sequence[str],
 ) -> Iterator[BatchWork]:
-    """Each batch of the run, claimed when the one before it is done; none that another worker has.
+    """Each batch of the run over `keys`, claimed when the one before it is done.
+
+    None that another worker has.
 
     Batches that the run does not come to stay PLANNED: `settle_planned` finds them.
 
@@ -29,7 +33,7 @@ def claimed_batches(
     """
     end_lost_runs(services, context.instance, recover(services, ingestion))
     is_person = is_asked_by_person(context.run)
-    for batch_id in (_asked_for if is_person else _planned_for)(context, services, ingestion):
+    for batch_id in (_asked_for if is_person else _planned_for)(context, services, ingestion, keys):
         work = batch_work.claim(
             services, ingestion, batch_id, run_id=context.run_id, may_create=is_person
         )
@@ -42,7 +46,10 @@ def claimed_batches(
 
 
 def _asked_for(
-    context: dg.OpExecutionContext, services: Deployment, ingestion: Ingestion
+    context: dg.OpExecutionContext,
+    services: Deployment,
+    ingestion: Ingestion,
+    keys: Sequence[str],
 ) -> list[str]:
     """The batches of a run that a person asked for, after those that a run like it left undone.
 
@@ -50,7 +57,6 @@ def _asked_for(
     """
     _, unasked = settle_planned(services, ingestion, context.instance)
     left = [batch for batch in unasked if batch.run_id is not None]
-    keys = [key_of(partition_key) for partition_key in context.partition_keys]
     with services.ledger.transaction() as connection:
         own = planning.plan_keys(
             connection,
@@ -65,14 +71,16 @@ def _asked_for(
 
 
 def _planned_for(
-    context: dg.OpExecutionContext, services: Deployment, ingestion: Ingestion
+    context: dg.OpExecutionContext,
+    services: Deployment,
+    ingestion: Ingestion,
+    keys: Sequence[str],
 ) -> list[str]:
     """The batch that a tick planned for the run; none when the run is not exactly its keys."""
-    keys = [key_of(partition_key) for partition_key in context.partition_keys]
     batch_id = context.run.tags[BATCH_TAG]
     with services.ledger.transaction() as connection:
         waiting = batches.planned_keys(connection, batch_id)
-        if waiting is None or list(waiting) == keys:
+        if waiting is None or list(waiting) == list(keys):
             return [batch_id]
         # Anything but exactly the batch's own keys would turn strangers red if a file fails.
         batches.free_planned(connection, batch_id, "the run's range was not the batch's")

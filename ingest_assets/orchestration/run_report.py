@@ -10,7 +10,7 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.steps import Step, reached
-from ingest_assets.files.partition_key import key_of, partition_key_of
+from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import lookup, reports, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
@@ -21,11 +21,16 @@ from ingest_assets.schema.types import columns_from_json
 
 
 class RunReport:
-    """The report of one run, which grows with each batch."""
+    """The report of one run over `keys`, which grows with each batch."""
 
     def __init__(
-        self, context: dg.OpExecutionContext, services: Deployment, ingestion: Ingestion
+        self,
+        context: dg.OpExecutionContext,
+        services: Deployment,
+        ingestion: Ingestion,
+        keys: Sequence[str],
     ) -> None:
+        self._keys = keys
         self._context = context
         self._services = services
         self._ingestion = ingestion
@@ -68,14 +73,13 @@ class RunReport:
         Raises:
             LedgerError: nobody knows which keys are in the table.
         """
-        keys = [key_of(partition_key) for partition_key in self._context.partition_keys]
-        left = [key for key in keys if key not in self._held]
+        left = [key for key in self._keys if key not in self._held]
         problems = [*self._problems, reporting.failure_of(self._ingestion, self._bad)]
         if error is not None:
             problems.insert(0, str(error))
         elif left and is_asked_by_person(self._context.run):
             problems.append(_left_out(left))
-        untold = [key for key in keys if key not in self._told]
+        untold = [key for key in self._keys if key not in self._told]
         problems.append(self._still_bad(untold))
         found = [problem for problem in problems if problem]
         if not found:

@@ -112,6 +112,7 @@ def plan_again(
     """As `run_tick`, for the files that the ledger knows already."""
     report_late(deployment, ingestion, instance)
     waiting, unasked = settle_planned(deployment, ingestion, instance)
+    unasked = unasked[:BATCHES_PER_TICK]
     unasked += _plan(deployment, ingestion, origin, BATCHES_PER_TICK - len(unasked) - waiting)
     with deployment.ledger.transaction() as connection:
         counts = lookup.counts(connection, ingestion.name)

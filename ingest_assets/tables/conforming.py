@@ -48,7 +48,22 @@ def fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
             columns.append(pa.nulls(rows.num_rows, field.type))
             continue
         try:
+            _refuse_to_drop(rows[field.name].type, field.type)
             columns.append(rows[field.name].cast(field.type))
         except pa.ArrowException as error:
             raise pa.ArrowInvalid(f"{field.name}: {error}") from error
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _refuse_to_drop(source: pa.DataType, target: pa.DataType) -> None:
+    """Arrow's cast of an object drops fields that the target lacks, without a word."""
+    if pa.types.is_struct(source) and pa.types.is_struct(target):
+        known = {field.name: field.type for field in target}
+        for field in source:
+            if field.name not in known:
+                raise pa.ArrowInvalid(f"the table has no field {field.name}")
+            _refuse_to_drop(field.type, known[field.name])
+    elif pa.types.is_list(source) and pa.types.is_list(target):
+        _refuse_to_drop(source.value_type, target.value_type)
+    elif pa.types.is_map(source) and pa.types.is_map(target):
+        _refuse_to_drop(source.item_type, target.item_type)

@@ -98,6 +98,44 @@ def test_a_file_that_another_batch_holds_is_refused_by_name_and_stays_green(
     ingested.assert_green()
 
 
+def test_partitions_that_are_moved_while_the_run_goes_on_do_not_change_what_it_is_for(
+    ingested: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ingested.instance() as instance:
+
+        def move(reached: Step, _batch_id: str) -> None:
+            if reached is Step.COMMITTED:
+                instance.delete_dynamic_partition(ingested.name, "d.json")
+                instance.add_dynamic_partitions(ingested.name, ["new.json", "d.json"])
+
+        monkeypatch.setattr(steps, "_watchers", [move])
+        result = _materialize(ingested, instance)
+        assert result.success
+        told = instance.fetch_materializations(asset_key(ingested.ingestion), limit=100).records
+    assert sorted(one.partition_key for one in told if one.run_id == result.run_id) == KEYS
+
+
+def test_a_run_that_has_ingested_and_goes_on_with_other_assets_is_left_alone(
+    ingested: World,
+) -> None:
+    seen = []
+
+    @dg.asset
+    def zz_takes_half_an_hour(context: dg.AssetExecutionContext) -> None:
+        ingested.query("UPDATE ingest.batches SET finished_at = now() - interval '11 minutes'")
+        run_tick(ingested.deployment, ingested.ingestion, context.instance, "sensor")
+        seen.append(context.instance.get_run_by_id(context.run.run_id))
+
+    with ingested.instance() as instance:
+        result = work.materialize_all(
+            ingested.deployment, ingested.ingestion, instance, zz_takes_half_an_hour
+        )
+    order = [event.step_key for event in result.all_events if event.is_step_start]
+    assert order[:2] == ["raw__orders.ingest_orders", "zz_takes_half_an_hour"]
+    assert [run.status for run in seen] == [dg.DagsterRunStatus.STARTED]
+    assert result.success
+
+
 def _at_second(monkeypatch: pytest.MonkeyPatch, step: Step, act: Callable[[], None]) -> None:
     """The second batch that reaches the step meets the act there."""
     turns = iter(range(1, 1000))

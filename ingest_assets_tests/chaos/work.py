@@ -40,14 +40,17 @@ def run_by_hand(deployment: Deployment, ingestion: Ingestion) -> None:
 
 
 def materialize_all(
-    deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance
+    deployment: Deployment,
+    ingestion: Ingestion,
+    instance: dg.DagsterInstance,
+    *others: dg.AssetsDefinition,
 ) -> dg.ExecuteInProcessResult:
-    """As `run_by_hand`, in an instance that is open."""
+    """As `run_by_hand`, in an instance that is open, together with other assets."""
     keys = instance.get_dynamic_partitions(ingestion.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.materialize(
-            [build_asset(ingestion, lambda: deployment)],
+            [build_asset(ingestion, lambda: deployment), *others],
             instance=instance,
             resources={IO_MANAGER_KEY: IcebergIOManager(lambda: deployment)},
             tags={RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]},

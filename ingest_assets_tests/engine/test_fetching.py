@@ -59,6 +59,18 @@ def test_a_file_that_is_not_there_fails_alone_and_its_group_is_not_read_together
     assert [fetch.exception() is None for fetch in group.fetches] == [True, False, True]
 
 
+def test_whoever_stops_early_does_not_wait_for_what_was_to_be_fetched() -> None:
+    def fetch(file: ClaimedFile) -> Content:
+        time.sleep(0.1)
+        return _content(file)
+
+    groups = ahead([_file(number, 1) for number in range(fetching.GROUP_FILES * 4)], fetch, _names)
+    next(groups)
+    started = time.monotonic()
+    groups.close()
+    assert time.monotonic() - started < 0.1 * fetching.GROUP_FILES / fetching.FETCH_THREADS
+
+
 @pytest.mark.parametrize("size_bytes", [1, fetching.BYTES_AHEAD // 3])
 def test_no_more_is_ahead_than_may_be(size_bytes: int) -> None:
     fetched: set[int] = set()

@@ -320,3 +320,29 @@ def test_a_run_is_lost_when_it_holds_nothing_and_its_worker_is_gone_or_silent_fo
         id=second.batch_id,
     )
     assert lost() == {"by hand": None}
+
+
+def test_the_run_of_a_recovered_batch_is_left_alone_while_it_works_on_others(
+    orders: Bookkeeping,
+) -> None:
+    orders.see(source_file("a"), source_file("b"))
+    first, second = orders.ask_for("a", "b", max_files=1)
+    set_status = "UPDATE ingest.batches SET status = :status WHERE batch_id = :id RETURNING 1"
+
+    def to_end() -> list[str]:
+        with orders.ledger.transaction() as connection:
+            return reports.run_ids(connection, [first.batch_id])
+
+    assert orders.claim(first.batch_id, run_id="by hand")
+    orders.ask(set_status, id=first.batch_id, status="COMMITTED")
+    assert to_end() == [], "the second is its own, too"
+    assert orders.claim(second.batch_id, run_id="by hand")
+    assert to_end() == []
+    orders.ask(
+        "UPDATE ingest.batches SET lease_expires_at = now() - interval '1 second' "
+        "WHERE batch_id = :id RETURNING 1",
+        id=second.batch_id,
+    )
+    assert to_end() == ["by hand"]
+    orders.ask(set_status, id=second.batch_id, status="COMMITTED")
+    assert to_end() == ["by hand"]
