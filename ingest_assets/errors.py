@@ -47,7 +47,8 @@ What becomes of the files of the batch in which an error is met is the `fate` of
 |             |          |                                       |           | CommitUnknownError  |
 
 An exception that is no IngestError is FILE_FAILED while a file is read. It is a fault of ours
-elsewhere, as is a FILE_FAILED: ALL_FAILED before the commit has begun, UNDECIDED afterwards.
+elsewhere, as is a FILE_FAILED: ALL_FAILED before the commit has begun, UNDECIDED afterwards. An
+interrupt is ALL_FREE before the commit, UNDECIDED afterwards.
 """
 
 from enum import Enum, auto

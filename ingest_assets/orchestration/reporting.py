@@ -189,7 +189,13 @@ def failure_of(ingestion: Ingestion, files: Iterable[FileReport]) -> str | None:
     bad = [file for file in files if file.outcome != "SUCCESS"]
     if not bad:
         return None
-    shown = "\n".join(f"  {file.outcome} {file.key}: {file.error}" for file in bad[:20])
-    more = f"\n  and {len(bad) - 20} more" if len(bad) > 20 else ""
     table = ingestion.table.identifier
-    return f"{len(bad)} files of {ingestion.name} are not in {table}:\n{shown}{more}"
+    shown = first_lines(f"{file.outcome} {file.key}: {file.error}" for file in bad)
+    return f"{len(bad)} files of {ingestion.name} are not in {table}:\n{shown}"
+
+
+def first_lines(lines: Iterable[str]) -> str:
+    """Twenty of the lines, and how many more there are."""
+    said = [f"  {line}" for line in lines]
+    more = [f"  and {len(said) - 20} more"] if len(said) > 20 else []
+    return "\n".join([*said[:20], *more])

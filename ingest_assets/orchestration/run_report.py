@@ -96,7 +96,7 @@ class RunReport:
         with self._services.ledger.transaction() as connection:
             found = lookup.files(connection, self._ingestion.name, keys=keys) if keys else []
         bad = [row for row in found if row.status in ("FAILED", "DEAD_LETTER", "PARKED")]
-        return "\n".join(f"  {row.status} {row.key}: {row.error}" for row in bad[:20]) or None
+        return reporting.first_lines(f"{row.status} {row.key}: {row.error}" for row in bad) or None
 
 
 def _left_out(keys: Sequence[str]) -> str:

@@ -20,11 +20,6 @@ from functools import lru_cache
 
 from ingest_assets.errors import ColumnNameError
 
-RESERVED_NAMES = frozenset(
-    {"_source_file", "_file_id", "_content_id", "_source_row", "_ingested_at", "_rescued_data"}
-)
-"""Columns of the product itself. No name of `column_name` begins with `_`."""
-
 _WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
