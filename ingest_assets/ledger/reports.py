@@ -107,18 +107,24 @@ def unreported(connection: Connection, ingestion: str) -> list[tuple[str, str | 
 
 
 def run_ids(connection: Connection, batch_ids: Sequence[str]) -> list[str]:
-    """The Dagster runs that claimed these batches, and that are not at work on others."""
+    """The Dagster runs that claimed these batches, and that are not at work on others.
+
+    A run is when it holds another one, and when the process that planned others for it may live.
+    """
     rows = connection.execute(
         text("""
-            SELECT DISTINCT run_id FROM ingest.batches AS one
+            SELECT DISTINCT one.run_id, (
+                SELECT jsonb_agg(other.holder) FROM ingest.batches AS other
+                WHERE other.run_id = one.run_id AND other.status = 'PLANNED') AS planners
+            FROM ingest.batches AS one
             WHERE batch_id = ANY(:batch_ids) AND run_id IS NOT NULL AND NOT EXISTS (
                 SELECT FROM ingest.batches AS other
-                WHERE other.run_id = one.run_id AND (other.status = 'PLANNED'
-                   OR other.status = 'PREPARED' AND other.lease_expires_at > now()))
+                WHERE other.run_id = one.run_id AND other.status = 'PREPARED'
+                  AND other.lease_expires_at > now())
         """),
         {"batch_ids": list(batch_ids)},
     )
-    return [row.run_id for row in rows]
+    return [row.run_id for row in rows if all(map(is_known_dead, row.planners or ()))]
 
 
 def lost_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, int | None]:
