@@ -92,7 +92,7 @@ def test_an_object_that_stays_gone_is_dead_lettered_and_read_once_it_is_back(
     gone = workshop.files()["gone.jsonl"]
     assert (gone.status, gone.error_type, gone.attempts) == ("DEAD_LETTER", "SourceChangedError", 2)
     assert "is gone since it was listed" in (gone.error or "")
-    workshop.put("gone.jsonl", json_lines(orders(4)))
+    workshop.put("gone.jsonl", json_lines(orders(4, customer="back")))
     assert workshop.ingest().is_all_well
     assert workshop.order_ids() == [4, 5, 6]
 
