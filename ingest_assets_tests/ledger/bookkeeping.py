@@ -53,6 +53,11 @@ class Bookkeeping:
                 origin="sensor",
             )
 
+    @property
+    def run_by_hand(self) -> str:
+        """The run that `ask_for` is for."""
+        return f"{self.ingestion} by hand"
+
     def ask_for(
         self, *keys: str, max_files: int = 1000, max_bytes: int = 1024**3
     ) -> list[PlannedBatch]:
@@ -64,7 +69,7 @@ class Bookkeeping:
                 keys,
                 max_files=max_files,
                 max_bytes=max_bytes,
-                run_id="by hand",
+                run_id=self.run_by_hand,
                 holder=self.holder,
             )
 

@@ -175,7 +175,7 @@ def test_the_keys_of_a_person_are_planned_in_batches_that_belong_to_their_run(
     orders.see(*(source_file(str(n), minute=-n, size_bytes=size) for n, size in enumerate(sizes)))
     asked = orders.ask_for("0", "1", "2", "3", "4", max_files=2, max_bytes=100)
     assert [batch.keys for batch in asked] == [("4", "3"), ("2", "1"), ("0",)]
-    assert [batch.run_id for batch in asked] == ["by hand"] * 3
+    assert [batch.run_id for batch in asked] == [orders.run_by_hand] * 3
     with orders.ledger.transaction() as connection:
         assert batches.planned(connection, orders.ingestion) == asked
 

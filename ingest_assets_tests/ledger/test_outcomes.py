@@ -286,22 +286,22 @@ def test_a_run_is_lost_when_it_holds_nothing_and_its_worker_is_gone_or_silent_fo
 
     def lost() -> dict[str, int | None]:
         with orders.ledger.transaction() as connection:
-            return reports.lost_runs(connection, ["by hand", "unknown"])
+            return reports.lost_runs(connection, [orders.run_by_hand, "unknown"])
 
     orders.see(source_file("a"), source_file("b"))
     first, second = orders.ask_for("a", "b", max_files=1)
     assert lost() == {}
     orders.holder = dead
-    assert orders.claim(first.batch_id, run_id="by hand")
+    assert orders.claim(first.batch_id, run_id=orders.run_by_hand)
     assert lost() == {}, "its lease is still to run out"
     orders.ask(
         "UPDATE ingest.batches SET status = 'COMMITTED', finished_at = now() "
         "WHERE batch_id = :id RETURNING 1",
         id=first.batch_id,
     )
-    assert lost() == {"by hand": dead.pid}
+    assert lost() == {orders.run_by_hand: dead.pid}
     orders.holder = alive
-    assert orders.claim(second.batch_id, run_id="by hand")
+    assert orders.claim(second.batch_id, run_id=orders.run_by_hand)
     orders.ask(
         "UPDATE ingest.batches SET finished_at = now() - interval '11 minutes' "
         "WHERE batch_id = :id RETURNING 1",
@@ -319,7 +319,7 @@ def test_a_run_is_lost_when_it_holds_nothing_and_its_worker_is_gone_or_silent_fo
         "WHERE batch_id = :id RETURNING 1",
         id=second.batch_id,
     )
-    assert lost() == {"by hand": None}
+    assert lost() == {orders.run_by_hand: None}
 
 
 def test_the_run_of_a_recovered_batch_is_left_alone_while_it_works_on_others(
@@ -333,16 +333,16 @@ def test_the_run_of_a_recovered_batch_is_left_alone_while_it_works_on_others(
         with orders.ledger.transaction() as connection:
             return reports.run_ids(connection, [first.batch_id])
 
-    assert orders.claim(first.batch_id, run_id="by hand")
+    assert orders.claim(first.batch_id, run_id=orders.run_by_hand)
     orders.ask(set_status, id=first.batch_id, status="COMMITTED")
     assert to_end() == [], "the second is its own, too"
-    assert orders.claim(second.batch_id, run_id="by hand")
+    assert orders.claim(second.batch_id, run_id=orders.run_by_hand)
     assert to_end() == []
     orders.ask(
         "UPDATE ingest.batches SET lease_expires_at = now() - interval '1 second' "
         "WHERE batch_id = :id RETURNING 1",
         id=second.batch_id,
     )
-    assert to_end() == ["by hand"]
+    assert to_end() == [orders.run_by_hand]
     orders.ask(set_status, id=second.batch_id, status="COMMITTED")
-    assert to_end() == ["by hand"]
+    assert to_end() == [orders.run_by_hand]
