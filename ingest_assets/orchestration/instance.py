@@ -1,5 +1,6 @@
 """The Dagster instance of a deployment."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,12 @@ def prepare_home(settings: Settings) -> Path:
     """The Dagster home exists and has a `dagster.yaml`; one that is there already is kept."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shutil.copyfile(INSTANCE_FILE, home / "dagster.yaml")
+    instance_file = home / "dagster.yaml"
+    if not instance_file.exists():
+        # It appears whole: Dagster would take an empty one for an instance on SQLite.
+        unfinished = home / f"dagster.yaml.{os.getpid()}"
+        shutil.copyfile(INSTANCE_FILE, unfinished)
+        unfinished.replace(instance_file)
     return home
 
 

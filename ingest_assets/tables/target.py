@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.io import FileIO
 from pyiceberg.partitioning import PartitionKey
 from pyiceberg.table import Table, Transaction
@@ -132,9 +132,7 @@ class Target:
     def _create(self, columns: Columns) -> Transaction:
         schema = evolution.new_schema((*columns, *self.lineage))
         spec, order = partition_spec(self.layout, schema), sort_order(self.layout, schema)
-        namespace = self.catalog.namespace_from(self.identifier)
-        with contextlib.suppress(NamespaceAlreadyExistsError):  # another process was faster
-            self.catalog.create_namespace_if_not_exists(namespace)
+        self._ensure_namespace()
         return self.catalog.create_table_transaction(
             self.identifier,
             schema,
@@ -142,6 +140,16 @@ class Target:
             sort_order=order,
             properties={**self.layout.all_properties(), **self.owner.properties()},
         )
+
+    def _ensure_namespace(self) -> None:
+        namespace = self.catalog.namespace_from(self.identifier)
+        try:
+            self.catalog.create_namespace_if_not_exists(namespace)
+        except Exception:
+            # Another process was faster: catalogs say so each in its own way, the SQL catalog with
+            # its database's error.
+            if not self.catalog.namespace_exists(namespace):
+                raise
 
     def begin_commit(self) -> tuple[Transaction, Table | None]:
         """A transaction with the staged schema on the table as it is now, and that table.

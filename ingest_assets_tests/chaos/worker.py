@@ -8,9 +8,11 @@ import contextlib
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from signal import Signals
 from typing import Any
@@ -32,6 +34,10 @@ _PATIENCE_SECONDS = 90
 
 _context = multiprocessing.get_context("forkserver")
 _started: list[ForkServerProcess] = []
+_one_at_a_time = threading.Lock()
+"""Held to start a process or to ask for an exit code. Starting one asks for the exit codes of all
+others, and a code that two threads ask for at once is 255 for one of them (`Popen.poll` of
+`multiprocessing.popen_forkserver`, Python 3.11)."""
 _context.set_forkserver_preload(["ingest_assets_tests.chaos.work", __name__])
 
 
@@ -55,16 +61,17 @@ class Worker:
 
     def join(self) -> int:
         """Its exit code, negative for a signal, once it has ended."""
-        self.process.join(_PATIENCE_SECONDS)
-        if self.process.exitcode is None:
+        wait([self.process.sentinel], _PATIENCE_SECONDS)
+        code = self._exit_code()
+        if code is None:
             self.process.kill()
             raise TimeoutError("The worker did not end.")
-        return self.process.exitcode
+        return code
 
     def await_stop(self) -> bool:
         """True once it has stopped itself, False when it ended without that."""
         for _ in range(_PATIENCE_SECONDS * 50):
-            if self.process.exitcode is not None:
+            if self._exit_code() is not None:
                 return False
             with contextlib.suppress(psutil.NoSuchProcess):  # it ended in this moment
                 if psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED:
@@ -76,6 +83,10 @@ class Worker:
         """It wakes up where it had stopped."""
         os.kill(self.process.pid, Signals.SIGCONT)
 
+    def _exit_code(self) -> int | None:
+        with _one_at_a_time:
+            return self.process.exitcode
+
 
 def start(
     world: World, work: Work, fault: Fault | None = None, barrier: Any | None = None
@@ -83,7 +94,8 @@ def start(
     """A process that does `work`, a function of a module, on the world's ingestion."""
     arguments = (world.environment, world.attributes, work, fault, barrier)
     process = _context.Process(target=_main, args=arguments, daemon=True)
-    process.start()
+    with _one_at_a_time:
+        process.start()
     _started.append(process)
     return Worker(process)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform
 from pyiceberg.types import (
@@ -27,6 +28,7 @@ from ingest_assets.errors import (
 from ingest_assets.tables.commit import Prepared, commit
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.target import open_target
+from ingest_assets_tests.tables.conftest import NewCatalog
 from ingest_assets_tests.tables.lake import IDENTIFIER, NOW, Lake, columns, layout
 
 ORDERS = pa.table({"id": [1, 2], "name": ["a", "b"]})
@@ -52,6 +54,19 @@ def test_a_new_table_has_the_columns_the_lineage_and_its_owner(lake: Lake) -> No
 def test_nothing_is_in_the_catalog_before_the_commit(lake: Lake) -> None:
     lake.stage(lake.open(), columns(id=pa.int64(), name=pa.string()), {1: ORDERS})
     assert not lake.catalog.table_exists(IDENTIFIER)
+
+
+def test_the_namespace_may_come_between_a_look_and_its_creation(new_catalog: NewCatalog) -> None:
+    class ComesSecond(SqlCatalog):
+        def namespace_exists(self, namespace: Any) -> bool:
+            found = super().namespace_exists(namespace)
+            if not found:
+                new_catalog().create_namespace(namespace)
+            return found
+
+    lake = Lake(new_catalog(ComesSecond))
+    lake.write({1: ORDERS})
+    assert lake.column("id") == [1, 2]
 
 
 @pytest.mark.parametrize(
