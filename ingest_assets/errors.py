@@ -7,6 +7,9 @@ IngestError
 │   │   ├── ConnectionsFileError    connections.yaml that does not hold
 │   │   ├── UnknownIngestionError   a name that no declaration has
 │   │   ├── UnknownFileError        a key that no file of the ingestion has
+│   │   ├── UnknownVersionError     a schema version that the ingestion does not have
+│   │   ├── DecisionOutdatedError   somebody decided first, or the schema is another by now
+│   │   ├── DecisionRefusedError    a decision about a schema that cannot be carried out
 │   │   ├── HomeInUseError          another `dev` or `demo` runs on the INGEST_HOME
 │   │   ├── TableOwnershipError     the table belongs to another declaration or ledger
 │   │   └── TableMissingError       the table was dropped after files were committed to it
@@ -110,6 +113,18 @@ class UnknownIngestionError(ConfigurationError):
 
 class UnknownFileError(ConfigurationError):
     """The ledger has no file with the key that was asked for."""
+
+
+class UnknownVersionError(ConfigurationError):
+    """The ingestion has no schema version of the number that was asked for."""
+
+
+class DecisionOutdatedError(ConfigurationError):
+    """The schema or the state of a version is not what a decision was made on; nothing changed."""
+
+
+class DecisionRefusedError(ConfigurationError):
+    """What was decided about a schema cannot be done; the message says why and what can be."""
 
 
 class HomeInUseError(ConfigurationError):

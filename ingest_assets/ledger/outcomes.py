@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger import decisions, schema_versions
+from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.row_locks import lock_files_of
 from ingest_assets.ledger.schema_versions import SchemaChange
 
@@ -124,12 +125,14 @@ def finish(
             UPDATE ingest.batches
             SET status = 'COMMITTED', snapshot_id = :snapshot_id, finished_at = now()
             WHERE batch_id = :batch_id AND status = 'PREPARED' AND holder->>'token' = :token
-            RETURNING ingestion, schema_changes
+            RETURNING ingestion, schema_changes, decision
         """),
         {"batch_id": batch_id, "token": token, "snapshot_id": snapshot_id},
     ).first()
     if batch is None:
         return False
+    if batch.decision is not None:
+        decisions.apply(connection, batch.ingestion, SchemaDecision(**batch.decision))
     lock_files_of(connection, batch_id)
     changes = [SchemaChange(**change) for change in batch.schema_changes or []]
     versions = schema_versions.apply(connection, batch.ingestion, batch_id, changes)
@@ -160,14 +163,19 @@ _APPLY_OUTCOMES = text("""
         SELECT a.*, f.content_id <> a.content_id AS is_overtaken,
                now() + make_interval(secs => (CAST(:backoff AS float8[]))[
                    least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
-               c.etag AS read_etag
+               c.etag AS read_etag,
+               a.outcome = 'PARKED' AND v.status NOT IN ('PENDING', 'REJECTED') AS is_settled,
+               a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected
         FROM ingest.attempts a
         JOIN ingest.files f USING (file_id)
         JOIN ingest.contents c ON c.content_id = a.content_id
+        LEFT JOIN ingest.schema_versions v
+               ON v.ingestion = f.ingestion AND v.version = a.schema_version
         WHERE a.batch_id = :batch_id
     )
     UPDATE ingest.files f SET
-        status = CASE WHEN j.is_overtaken THEN 'DISCOVERED' ELSE j.outcome END,
+        status = CASE WHEN j.is_overtaken OR j.is_settled THEN 'DISCOVERED'
+                      WHEN j.is_rejected THEN 'REJECTED' ELSE j.outcome END,
         attempts = CASE WHEN j.is_overtaken THEN 0 ELSE f.attempts + 1 END,
         next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
                                THEN j.retry_at END,

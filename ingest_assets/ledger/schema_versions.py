@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
+
+from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
+from ingest_assets.schema.union import union
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,7 @@ class SchemaChange:
     """A version that a batch is about to make: ACTIVE with its commit, or PENDING.
 
     `fields` and `diff` are what `schema.types.columns_to_json` and `Difference.to_json` give.
+    `base_version` is the ACTIVE version that the batch began with.
     """
 
     status: Literal["ACTIVE", "PENDING"]
@@ -21,24 +25,35 @@ class SchemaChange:
     fields: list[dict[str, Any]]
     fingerprint: str
     diff: list[dict[str, Any]] | dict[str, Any] | None
-    file_id: int
+    file_id: int | None
+    base_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What was decided about a version: `action` is a `Resolution` or a change asked for."""
+
+    action: str
+    actor: str
+    note: str
 
 
 @dataclass(frozen=True)
 class SchemaVersion:
-    """One version as the ledger has it."""
+    """One version as the ledger has it. `resolution` is what a person decided, None for nobody."""
 
     version: int
     status: str
     fields: list[dict[str, Any]]
     fingerprint: str
+    resolution: str | None
 
 
 def active(connection: Connection, ingestion: str) -> SchemaVersion | None:
     """The version that the table has now; None before the first file."""
     row = connection.execute(
         text("""
-            SELECT version, status, fields, fingerprint FROM ingest.schema_versions
+            SELECT version, status, fields, fingerprint, resolution FROM ingest.schema_versions
             WHERE ingestion = :ingestion AND status = 'ACTIVE'
         """),
         {"ingestion": ingestion},
@@ -63,6 +78,12 @@ def apply(
 
 
 def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: SchemaChange) -> int:
+    if change.status == "PENDING":
+        decided = _decided_meanwhile(connection, ingestion, batch_id, change)
+        if decided is not None:
+            return decided
+    else:
+        change = _rebased(connection, ingestion, change)
     same = connection.execute(
         text("""
             SELECT version FROM ingest.schema_versions
@@ -73,13 +94,97 @@ def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: Sc
     if same is not None:
         return int(same)
     if change.status == "ACTIVE":
-        connection.execute(
-            text("""
-                UPDATE ingest.schema_versions SET status = 'DEPRECATED'
-                WHERE ingestion = :ingestion AND status = 'ACTIVE'
-            """),
-            {"ingestion": ingestion},
-        )
+        _deprecate_active(connection, ingestion)
+    return _insert(connection, ingestion, change, batch_id=batch_id)
+
+
+def _decided_meanwhile(
+    connection: Connection, ingestion: str, batch_id: str, change: SchemaChange
+) -> int | None:
+    """The version of this shape about which somebody decided while the batch was at work."""
+    found = connection.execute(
+        text("""
+            SELECT v.version FROM ingest.schema_versions v JOIN ingest.batches b
+              ON b.batch_id = :batch_id AND v.resolved_at > b.prepared_at
+            WHERE v.ingestion = :ingestion AND v.observed_fingerprint = :fingerprint
+            ORDER BY v.resolved_at DESC LIMIT 1
+        """),
+        {"ingestion": ingestion, "batch_id": batch_id, "fingerprint": change.fingerprint},
+    ).scalar()
+    return None if found is None else int(found)
+
+
+def _rebased(connection: Connection, ingestion: str, change: SchemaChange) -> SchemaChange:
+    """What the batch brings, on a version that a person made active while it was at work."""
+    now = active(connection, ingestion)
+    if now is None or change.base_version in (None, now.version) or now.resolution is None:
+        return change
+    columns = union(columns_from_json(now.fields), columns_from_json(change.fields))
+    return replace(change, fields=columns_to_json(columns), fingerprint=fingerprint(columns))
+
+
+def make_active(
+    connection: Connection,
+    ingestion: str,
+    resolved: Resolved,
+    change: SchemaChange,
+    version: int | None,
+) -> int:
+    """The PENDING version, or else a new one, is the ACTIVE one and as `change` says; its number.
+
+    What was observed in files stays beside it.
+    """
+    _deprecate_active(connection, ingestion)
+    if version is None:
+        version = _insert(connection, ingestion, change)
+        resolve(connection, ingestion, version, resolved, "ACTIVE")
+        return version
+    resolve(connection, ingestion, version, resolved, "ACTIVE")
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions
+            SET fields = CAST(:fields AS jsonb), fingerprint = :fingerprint
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {
+            "ingestion": ingestion,
+            "version": version,
+            "fields": json.dumps(change.fields),
+            "fingerprint": change.fingerprint,
+        },
+    )
+    return version
+
+
+def resolve(
+    connection: Connection, ingestion: str, version: int, resolved: Resolved, status: str
+) -> None:
+    """The version has this status, and who decided that."""
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions SET
+                status = :status, observed_fields = fields, observed_fingerprint = fingerprint,
+                resolution = :action, resolved_by = :actor, resolved_at = clock_timestamp(),
+                note = :note
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {"ingestion": ingestion, "version": version, "status": status, **asdict(resolved)},
+    )
+
+
+def _deprecate_active(connection: Connection, ingestion: str) -> None:
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions SET status = 'DEPRECATED'
+            WHERE ingestion = :ingestion AND status = 'ACTIVE'
+        """),
+        {"ingestion": ingestion},
+    )
+
+
+def _insert(
+    connection: Connection, ingestion: str, change: SchemaChange, *, batch_id: str | None = None
+) -> int:
     version = connection.execute(
         text("""
             INSERT INTO ingest.schema_versions

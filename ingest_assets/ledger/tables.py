@@ -133,6 +133,7 @@ batches = Table(
     Column("run_id", Text),
     Column("snapshot_id", BigInteger),
     Column("schema_changes", JSONB),
+    Column("decision", JSONB),
     Column("note", Text),
     _moment("created_at", is_set=True),
     _moment("prepared_at"),
@@ -147,6 +148,12 @@ Index(
     postgresql_where="status IN ('PLANNED', 'PREPARED')",
 )
 Index("batches_by_run", batches.c.run_id)
+Index(
+    "one_decision_at_a_time",
+    batches.c.ingestion,
+    unique=True,
+    postgresql_where="status = 'PREPARED' AND decision IS NOT NULL",
+)
 Index(
     "batches_unreported",
     batches.c.ingestion,
@@ -194,6 +201,12 @@ schema_versions = Table(
     Column("table_schema_id", Integer),
     _moment("created_at", is_set=True),
     _moment("last_written_at"),
+    Column("observed_fields", JSONB),
+    Column("observed_fingerprint", Text),
+    Column("resolution", Text),
+    Column("resolved_by", Text),
+    _moment("resolved_at"),
+    Column("note", Text),
     _one_of("status", VersionStatus),
 )
 Index(

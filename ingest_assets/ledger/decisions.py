@@ -1,0 +1,205 @@
+"""What people decide about the schema of an ingestion's table, carried out exactly once.
+
+A decision that changes the table is a batch without files: it stands beside the PREPARED batch, the
+table's snapshot carries the batch's id, and whoever finishes the batch, be it recovery, makes the
+decision true here. A decision that leaves the table as it is needs this ledger alone.
+"""
+
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from ingest_assets.errors import DecisionOutdatedError
+from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger.batches import ClaimedBatch
+from ingest_assets.ledger.leases import LEASE, Holder
+from ingest_assets.ledger.schema_versions import Resolved, SchemaChange
+from ingest_assets.schema.difference import Verdict
+from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
+from ingest_assets.schema.union import union
+
+
+@dataclass(frozen=True)
+class SchemaDecision:
+    """`action` is a `Resolution` or the name of a change that a person asked for by itself.
+
+    `version` is the PENDING version that it is about, None for none. `base_version` is the ACTIVE
+    version that it was made on, None before there is one. `fields` are those of the ACTIVE version
+    afterwards, as of `columns_to_json`; None when the active version stays. `diff` is what changes
+    from the one to the other.
+    """
+
+    action: str
+    actor: str
+    note: str
+    version: int | None
+    base_version: int | None
+    fields: list[dict[str, Any]] | None = None
+    verdict: str | None = None
+    compatibility: str | None = None
+    diff: dict[str, Any] | None = None
+    detail: dict[str, Any] | None = None
+
+
+def prepare(
+    connection: Connection, ingestion: str, decision: SchemaDecision, holder: Holder
+) -> ClaimedBatch:
+    """A PREPARED batch without files that carries the decision.
+
+    Raises:
+        DecisionOutdatedError: somebody decided first, or another decision is being carried out.
+    """
+    _lock(connection, ingestion)
+    _check_pending(connection, ingestion, decision)
+    batch_id = uuid.uuid4().hex
+    try:
+        connection.execute(
+            text("""
+                INSERT INTO ingest.batches
+                    (batch_id, ingestion, status, origin, holder, prepared_at, lease_expires_at,
+                     reported_at, decision)
+                VALUES (:batch_id, :ingestion, 'PREPARED', 'person', CAST(:holder AS jsonb), now(),
+                        now() + CAST(:lease AS interval), now(), CAST(:decision AS jsonb))
+            """),
+            {
+                "batch_id": batch_id,
+                "ingestion": ingestion,
+                "holder": holder.as_json(),
+                "lease": LEASE,
+                "decision": json.dumps(asdict(decision)),
+            },
+        )
+    except IntegrityError as error:
+        raise DecisionOutdatedError(
+            f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
+            "changed; look again in a minute."
+        ) from error
+    return ClaimedBatch(batch_id, ingestion, holder.token, ())
+
+
+def carry_out(connection: Connection, ingestion: str, decision: SchemaDecision) -> int | None:
+    """The versions and the parked files are as decided; the number of the version it is about.
+
+    For a decision that leaves the table as it is.
+
+    Raises:
+        DecisionOutdatedError: somebody decided first, or the active version is another by now.
+    """
+    _lock(connection, ingestion)
+    _check_pending(connection, ingestion, decision)
+    active = schema_versions.active(connection, ingestion)
+    if (active.version if active else None) != decision.base_version:
+        raise DecisionOutdatedError(
+            f"The schema of {ingestion} was changed while this was decided. Nothing was changed; "
+            "look at the plan again."
+        )
+    return apply(connection, ingestion, decision)
+
+
+def apply(connection: Connection, ingestion: str, decision: SchemaDecision) -> int | None:
+    """As `carry_out`, for a decision that is in the table: nothing can refuse it any more.
+
+    Columns that a batch added since the decision was made stay.
+    """
+    _lock(connection, ingestion)
+    resolved = Resolved(decision.action, decision.actor, decision.note)
+    version = decision.version
+    if decision.fields is not None:
+        change = _change(connection, ingestion, decision)
+        version = schema_versions.make_active(connection, ingestion, resolved, change, version)
+    elif version is not None:
+        status = "REJECTED" if decision.action == "reject" else "DEPRECATED"
+        schema_versions.resolve(connection, ingestion, version, resolved, status)
+    if decision.version is not None:
+        _send_on(connection, ingestion, decision)
+    _note(connection, ingestion, decision, version)
+    return version
+
+
+def _change(connection: Connection, ingestion: str, decision: SchemaDecision) -> SchemaChange:
+    """The ACTIVE version to be, with what a batch added since the decision was made."""
+    columns = columns_from_json(decision.fields or [])
+    active = schema_versions.active(connection, ingestion)
+    if active is not None and active.version != decision.base_version:
+        columns = union(columns, columns_from_json(active.fields))
+    return SchemaChange(
+        status="ACTIVE",
+        verdict=decision.verdict or Verdict.NON_BREAKING,
+        compatibility=decision.compatibility,
+        fields=columns_to_json(columns),
+        fingerprint=fingerprint(columns),
+        diff=decision.diff,
+        file_id=None,
+    )
+
+
+def _lock(connection: Connection, ingestion: str) -> None:
+    connection.execute(
+        text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR UPDATE"), {"name": ingestion}
+    )
+
+
+def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:
+    if decision.version is None:
+        return
+    found = connection.execute(
+        text("""
+            SELECT status, resolution, resolved_by FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {"ingestion": ingestion, "version": decision.version},
+    ).one()
+    if found.status != "PENDING":
+        raise DecisionOutdatedError(
+            f"Version {decision.version} of {ingestion} is {found.status} already"
+            + (f" ({found.resolution} by {found.resolved_by})" if found.resolution else "")
+            + ". Nothing was changed."
+        )
+
+
+def _send_on(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:
+    """The parked files are REJECTED, or DISCOVERED with all their attempts before them."""
+    is_rejected = decision.action == "reject"
+    said = f" Rejected by {decision.actor}" + (f": {decision.note}" if decision.note else ".")
+    connection.execute(
+        text("""
+            UPDATE ingest.files SET
+                status = :status, attempts = CASE WHEN :is_rejected THEN attempts ELSE 0 END,
+                error_type = CASE WHEN :is_rejected THEN error_type END,
+                error = CASE WHEN :is_rejected THEN error || :said END,
+                crashes = 0, next_attempt_at = NULL, updated_at = now()
+            FROM (SELECT file_id FROM ingest.files
+                  WHERE ingestion = :ingestion AND status = 'PARKED' AND schema_version = :version
+                  ORDER BY key FOR NO KEY UPDATE) AS parked
+            WHERE files.file_id = parked.file_id AND files.status = 'PARKED'
+        """),
+        {
+            "ingestion": ingestion,
+            "version": decision.version,
+            "status": "REJECTED" if is_rejected else "DISCOVERED",
+            "is_rejected": is_rejected,
+            "said": said,
+        },
+    )
+
+
+def _note(
+    connection: Connection, ingestion: str, decision: SchemaDecision, version: int | None
+) -> None:
+    detail = {"version": version, "note": decision.note, "diff": decision.diff}
+    connection.execute(
+        text("""
+            INSERT INTO ingest.audit (ingestion, actor, action, detail)
+            VALUES (:ingestion, :actor, :action, CAST(:detail AS jsonb))
+        """),
+        {
+            "ingestion": ingestion,
+            "actor": decision.actor,
+            "action": f"schema.{decision.action}",
+            "detail": json.dumps(detail | (decision.detail or {})),
+        },
+    )
