@@ -17,6 +17,7 @@ _COMMANDS = {
     "dev": "Run the Dagster UI and daemon on your own ingestions.",
     "files": "Show where each file of an ingestion is, and why.",
     "run": "Discover and ingest once, without a daemon.",
+    "schema": "See the versions of an ingestion's schema, and decide about changes.",
 }
 
 

@@ -18,7 +18,10 @@ from ingest_assets.files.reading.reader import Reader, Stumbled
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
+from ingest_assets.schema.difference import Change
+from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.policy import Decision, SchemaRules, decide
+from ingest_assets.schema.samples import samples
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import rescued_count
 from ingest_assets.tables.rejected import first_reason, rejected_rows
@@ -106,20 +109,33 @@ class FileReading:
 
     def _read_carefully(self, content: Content) -> None:
         observed = self._reader.observe(content, self._state.columns)
-        decision = decide(self._state.columns, observed, _rules(self._ingestion))
+        decision = decide(
+            self._state.columns, observed, _rules(self._ingestion, self._state.ignored)
+        )
         if decision.is_parked:
-            index = self._state.park(observed.columns, decision.difference, self._file.file_id)
-            causes = "; ".join(change.explanation() for change in decision.causes)
-            raise SchemaParkedError(
-                f"{self._file.source.uri} waits for a decision on its schema: {causes}. Nothing of "
-                "it was written. If the file is wrong, upload it mended under its key.",
-                change_index=index,
-                detail={"differences": decision.difference.to_json()},
-            )
+            self._park(content, observed, decision)
         self._decision = decision
         self.detail["detected"] = dict(observed.detected)
         chunks = self._reader.read_careful(content, decision.target, ignored=decision.ignored)
         self._gather(chunks, "careful")
+
+    def _park(self, content: Content, observed: Observed, decision: Decision) -> None:
+        """Raises SchemaParkedError with what a person needs to decide."""
+        index = self._state.park(
+            observed.columns, decision.difference, self._file.file_id, observed.always_present
+        )
+        causes = "; ".join(change.explanation() for change in decision.causes)
+        chunks = self._reader.read_careful(content, observed.columns)
+        raise SchemaParkedError(
+            f"{self._file.source.uri} waits for a decision on its schema: {causes}. Nothing of "
+            "it was written. If the file is wrong, upload it mended under its key.",
+            change_index=index,
+            detail={
+                "differences": decision.difference.to_json(),
+                "records": observed.record_count,
+                "samples": samples(next(iter(chunks)).rows, decision.difference.changes),
+            },
+        )
 
     def _gather(self, chunks: Any, path: str) -> None:
         self.detail["path"] = path
@@ -168,11 +184,12 @@ class FileReading:
         self.rejected.drop()
 
 
-def _rules(ingestion: Ingestion) -> SchemaRules:
+def _rules(ingestion: Ingestion, ignored: tuple[Change, ...]) -> SchemaRules:
     rules = ingestion.schema_rules
     return SchemaRules(
         on_new_column=rules.on_new_column,
         on_missing_column=rules.on_missing_column,
         on_type_change=rules.on_type_change,
         optional_columns=frozenset(rules.optional_columns),
+        ignored=ignored,
     )

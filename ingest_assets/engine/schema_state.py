@@ -7,11 +7,11 @@ from typing import Any
 
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.errors import SchemaParkedError
-from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger import registry, schema_versions
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.column import Columns
-from ingest_assets.schema.difference import Difference, difference
+from ingest_assets.schema.difference import Change, Difference, difference
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
 from ingest_assets.tables.target import Target
 
@@ -27,9 +27,13 @@ class SchemaState:
     target: Target
     columns: Columns | None
     version: int | None
+    ignored: tuple[Change, ...] = ()
     changes: list[SchemaChange] = field(default_factory=list)
     change_index: int | None = None
     _holds_lineage: bool = False
+
+    def __post_init__(self) -> None:
+        self._opened_with = self.version
 
     def bring(self, columns: Columns, found: Difference, file_id: int) -> None:
         """Staged: the table holds `columns`, and the next version says so.
@@ -41,15 +45,25 @@ class SchemaState:
         self.columns = columns
         self.change_index = self._add("ACTIVE", columns, found, file_id)
 
-    def park(self, columns: Columns, found: Difference, file_id: int) -> int:
+    def park(
+        self, columns: Columns, found: Difference, file_id: int, always_present: frozenset[str]
+    ) -> int:
         """The index of the PENDING version of this shape; one for all files that have it."""
         wanted = fingerprint(columns)
         for index, change in enumerate(self.changes):
             if (change.status, change.fingerprint) == ("PENDING", wanted):
                 return index
-        return self._add("PENDING", columns, found, file_id)
+        present = {"always_present": sorted(always_present)}
+        return self._add("PENDING", columns, found, file_id, present)
 
-    def _add(self, status: Any, columns: Columns, found: Difference, file_id: int) -> int:
+    def _add(
+        self,
+        status: Any,
+        columns: Columns,
+        found: Difference,
+        file_id: int,
+        more: dict[str, Any] | None = None,
+    ) -> int:
         self.changes.append(
             SchemaChange(
                 status=status,
@@ -57,8 +71,9 @@ class SchemaState:
                 compatibility=found.compatibility,
                 fields=columns_to_json(columns),
                 fingerprint=fingerprint(columns),
-                diff=found.to_json(),
+                diff=found.to_json() | (more or {}),
                 file_id=file_id,
+                base_version=self._opened_with,
             )
         )
         return len(self.changes) - 1
@@ -93,9 +108,10 @@ def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> 
     """
     with ledger.transaction() as connection:
         version = schema_versions.active(connection, ingestion)
+        ignored = tuple(registry.ignored_changes(connection, ingestion))
     active = None if version is None else columns_from_json(version.fields)
     columns = effective_columns(active, target.columns)
-    state = SchemaState(target, columns, version.version if version else None)
+    state = SchemaState(target, columns, version.version if version else None, ignored)
     is_known = (
         version is not None
         and columns is not None

@@ -12,7 +12,7 @@ from ingest_assets.schema.difference import (
     difference,
 )
 from ingest_assets.schema.observed import Observed
-from ingest_assets.schema.union import union
+from ingest_assets.schema.union import union, without
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class SchemaRules:
     """The declaration's `schema`, as far as it judges files.
 
     `declared` are the columns that the declaration names; before there is a version they stand in
-    for one, and the file must have been observed against them.
+    for one, and the file must have been observed against them. `ignored` are changes that a person
+    decided to ignore: they park no file, and what they would add is rescued.
     """
 
     on_new_column: Literal["merge", "review", "rescue", "ignore"] = "merge"
@@ -28,6 +29,7 @@ class SchemaRules:
     on_type_change: Literal["review", "rescue"] = "review"
     optional_columns: frozenset[str] = frozenset()
     declared: Columns | None = None
+    ignored: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> De
         merged = union(known or (), observed.columns)
         return Decision(found.verdict, found, merged, causes=causes)
     additions = known is None or rules.on_new_column == "merge"
-    target = union(known or (), observed.columns, additions=additions)
+    wanted = without(observed.columns, _ignored_additions(found, rules))
+    target = union(known or (), wanted, additions=additions)
     if active is None:
         target = tuple(_at_version_one(column, observed, rules) for column in target)
         found = replace(found, verdict=Verdict.INITIAL)
@@ -90,7 +93,20 @@ def _causes(found: Difference, rules: SchemaRules) -> tuple[Change, ...]:
     )
 
 
+def _ignored_additions(found: Difference, rules: SchemaRules) -> frozenset[str]:
+    added = [change for change in found.changes if change.kind is ChangeKind.ADDED]
+    return frozenset(change.path for change in added if _is_ignored(change, rules))
+
+
+def _is_ignored(change: Change, rules: SchemaRules) -> bool:
+    """Somebody decided about a change like this one: of the same kind, place and types."""
+    place = (change.kind, change.path, change.before, change.after)
+    return any(place == (c.kind, c.path, c.before, c.after) for c in rules.ignored)
+
+
 def _needs_review(change: Change, rules: SchemaRules) -> bool:
+    if _is_ignored(change, rules):
+        return False
     if change.kind is ChangeKind.ADDED:
         return rules.on_new_column == "review"
     if change.kind is ChangeKind.MISSING:

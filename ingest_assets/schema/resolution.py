@@ -16,7 +16,6 @@ from enum import StrEnum
 import pyarrow as pa
 
 from ingest_assets.schema.column import Column, Columns, accepts_any, name_in_files, nested_field
-from ingest_assets.schema.difference import Change, ChangeKind
 from ingest_assets.schema.promotion import is_promotion
 
 
@@ -121,13 +120,3 @@ def _struct_of(active: pa.StructType, found: pa.StructType, both: object) -> pa.
 
 def _field(like: pa.Field, type_: pa.DataType, takes_any: bool = False) -> pa.Field:
     return nested_field(like.name, type_, source_name=name_in_files(like), accepts_any=takes_any)
-
-
-def settles(decided: Iterable[Change], change: Change) -> bool:
-    """A person decided to ignore a change like this one: the same place, from and to the same."""
-    wanted = _place(change)
-    return any(_place(other) == wanted for other in decided)
-
-
-def _place(change: Change) -> tuple[ChangeKind, str, str | None, str | None]:
-    return change.kind, change.path, change.before, change.after

@@ -56,3 +56,29 @@ def _with_type(field: pa.Field, type_: pa.DataType) -> pa.Field:
     return nested_field(
         field.name, type_, source_name=name_in_files(field), accepts_any=accepts_any(field)
     )
+
+
+def without(columns: Columns, paths: frozenset[str]) -> Columns:
+    """The columns without those at `paths` (as in `difference.Change`), at any depth."""
+    if not paths:
+        return columns
+    kept = (column for column in columns if column.name not in paths)
+    return tuple(replace(c, type=_type_without(c.type, c.name, paths)) for c in kept)
+
+
+def _type_without(type_: pa.DataType, path: str, paths: frozenset[str]) -> pa.DataType:
+    if pa.types.is_struct(type_):
+        return pa.struct(
+            [
+                _with_type(field, _type_without(field.type, f"{path}.{field.name}", paths))
+                for field in type_
+                if f"{path}.{field.name}" not in paths
+            ]
+        )
+    if pa.types.is_list(type_):
+        element = _type_without(type_.value_type, f"{path}[]", paths)
+        return pa.list_(_with_type(type_.value_field, element))
+    if pa.types.is_map(type_):
+        item = _type_without(type_.item_type, f"{path}{{}}", paths)
+        return pa.map_(type_.key_type, _with_type(type_.item_field, item))
+    return type_

@@ -1,0 +1,111 @@
+"""`ingest-assets schema list`: the registry of one ingestion."""
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.ledger import registry
+from ingest_assets.ledger.registry import VersionRow
+from ingest_assets.schema.difference import Change, ChangeKind
+
+_COLUMNS = ("version", "status", "verdict", "compatibility", "changes", "files", "decided")
+
+
+@click.command("list")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="A JSON list, one object a version.")
+def list_command(name: str, as_json: bool) -> None:
+    """Show every schema version of the ingestion NAME."""
+    deployment = Deployment.from_env()
+    ingestion = deployment.ingestion(name)
+    with deployment.ledger.transaction() as connection:
+        versions = registry.versions(connection, ingestion.name)
+    if as_json:
+        click.echo(json.dumps([as_object(version) for version in versions], indent=2))
+        return
+    _print(name, versions)
+    for version in versions:
+        if version.status == "PENDING":
+            click.echo(
+                f"Version {version.version} waits for a decision, with {version.parked_files} "
+                f"files: ingest-assets schema show {name} {version.version}"
+            )
+
+
+def as_object(version: VersionRow) -> dict[str, Any]:
+    """One version for `--json`; its `diff` has a list of changes for each kind of difference."""
+    found = version.difference
+    return {
+        "version": version.version,
+        "status": version.status,
+        "verdict": version.verdict,
+        "compatibility": version.compatibility,
+        "fields": version.fields,
+        "diff": grouped(found.changes if found else ()),
+        "files": version.files,
+        "file_count": version.file_count,
+        "parked_files": version.parked_files,
+        "created_at": version.created_at.isoformat(),
+        "last_written_at": version.last_written_at and version.last_written_at.isoformat(),
+        "resolution": version.action,
+        "resolved_by": version.actor,
+        "resolved_at": version.resolved_at and version.resolved_at.isoformat(),
+        "note": version.note,
+    }
+
+
+def grouped(changes: tuple[Change, ...]) -> dict[str, list[dict[str, Any]]]:
+    """The changes by kind: path, before and after, and for `renamed` the new name and the score."""
+    kinds: dict[str, list[dict[str, Any]]] = {kind.value: [] for kind in ChangeKind}
+    for change in changes:
+        item: dict[str, Any] = {
+            "path": change.path,
+            "before": change.before,
+            "after": change.after,
+            "breaking": change.is_breaking,
+        }
+        if change.kind is ChangeKind.RENAMED:
+            item |= {"renamed_to": change.renamed_to, "score": change.score}
+        kinds[change.kind.value].append(item)
+    return kinds
+
+
+def _print(name: str, versions: list[VersionRow]) -> None:
+    """A table on a terminal; elsewhere a line a version, fields parted by tabs."""
+    lines = [_line(version) for version in versions]
+    console = Console()
+    if not console.is_terminal:
+        for line in (_COLUMNS, *lines):
+            click.echo("\t".join(line))
+        return
+    table = Table(title=f"{name}: {len(versions)} schema versions")
+    for column in _COLUMNS:
+        table.add_column(column, overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console.print(table)
+
+
+def _line(version: VersionRow) -> tuple[str, ...]:
+    found = version.difference
+    changes = "" if found is None or version.verdict == "INITIAL" else _changes(found.changes)
+    if version.verdict == "INITIAL":
+        changes = f"{len(version.fields)} columns"
+    decided = f"{version.action} by {version.actor}" if version.action else ""
+    if version.note:
+        decided += f": {version.note}"
+    compatibility = version.compatibility or ""
+    files = str(version.file_count)
+    number = str(version.version)
+    return number, version.status, version.verdict, compatibility, changes, files, decided
+
+
+def _changes(changes: tuple[Change, ...]) -> str:
+    said = [change.explanation() for change in changes]
+    more = [f"and {len(said) - 5} more"] if len(said) > 5 else []
+    return "; ".join([*said[:5], *more])

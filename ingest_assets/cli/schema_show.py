@@ -1,0 +1,135 @@
+"""`ingest-assets schema show` and `diff`: one version, or what is between two."""
+
+import json
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest_assets.cli.schema_list import as_object, grouped
+from ingest_assets.deployment import Deployment
+from ingest_assets.errors import UnknownVersionError
+from ingest_assets.ledger import registry
+from ingest_assets.ledger.registry import FILES_SHOWN, VersionRow
+from ingest_assets.schema.difference import Change, difference
+from ingest_assets.schema.types import columns_from_json, format_type
+
+_CHOICES = (
+    ("accept", "the files' schema becomes the table's"),
+    ("merge", "files of both shapes fit: columns that one lacks are null, types in conflict text"),
+    ("ignore", "the table stays; what does not fit goes to _rescued_data, what is missing is null"),
+    ("backfill", "new columns are added, with values for the rows that are there"),
+    ("reject", "these files never come into the table"),
+)
+
+
+@click.command("show")
+@click.argument("name")
+@click.argument("version", type=int)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show_command(name: str, version: int, as_json: bool) -> None:
+    """Show the schema VERSION of the ingestion NAME, and what can be decided about it."""
+    deployment = Deployment.from_env()
+    found = version_of(deployment, deployment.ingestion(name).name, version)
+    if as_json:
+        click.echo(json.dumps(as_object(found), indent=2))
+        return
+    said = f"{name}, schema version {version}: {found.status}, {found.verdict}"
+    click.echo(said + (f", {found.compatibility}" if found.compatibility else ""))
+    click.echo(f"since {found.created_at:%Y-%m-%d %H:%M:%S %Z}", nl=not found.last_written_at)
+    if found.last_written_at:
+        click.echo(f"; last written {found.last_written_at:%Y-%m-%d %H:%M:%S %Z}")
+    if found.action:
+        note = f": {found.note}" if found.note else ""
+        moment = f"{found.resolved_at:%Y-%m-%d %H:%M:%S %Z}"
+        click.echo(f"{found.action} by {found.actor} at {moment}{note}")
+    columns = columns_from_json(found.fields)
+    rows = [
+        (c.name, format_type(c.type), "required" if c.is_required else "", c.description or "")
+        for c in columns
+    ]
+    _table(("column", "type", "", "description"), rows)
+    known = found.difference
+    if known is not None and known.changes and found.verdict != "INITIAL":
+        click.echo("\nDifferences to the version before:")
+        print_changes(known.changes)
+    _print_files(found)
+    if found.status == "PENDING":
+        click.echo("\nDecide, and see the plan first:")
+        for choice, meaning in _CHOICES:
+            click.echo(
+                f"  ingest-assets schema resolve {name} {version} --as {choice:9} # {meaning}"
+            )
+
+
+@click.command("diff")
+@click.argument("name")
+@click.argument("before", type=int)
+@click.argument("after", type=int)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, a list a kind.")
+def diff_command(name: str, before: int, after: int, as_json: bool) -> None:
+    """Show what differs from the schema version BEFORE to AFTER of the ingestion NAME."""
+    deployment = Deployment.from_env()
+    ingestion = deployment.ingestion(name)
+    one, other = (version_of(deployment, ingestion.name, number) for number in (before, after))
+    found = difference(columns_from_json(one.fields), columns_from_json(other.fields))
+    if as_json:
+        said = {"verdict": found.verdict.value, "compatibility": found.compatibility.value}
+        click.echo(json.dumps({**said, "diff": grouped(found.changes)}, indent=2))
+        return
+    click.echo(f"{name}, version {before} to {after}: {found.verdict}, {found.compatibility}")
+    print_changes(found.changes)
+
+
+def version_of(deployment: Deployment, ingestion: str, version: int) -> VersionRow:
+    """The version of that number.
+
+    Raises:
+        UnknownVersionError: the ingestion has none.
+    """
+    with deployment.ledger.transaction() as connection:
+        found = registry.versions(connection, ingestion, version)
+        known = [row.version for row in registry.versions(connection, ingestion)]
+    if not found:
+        numbers = f"it has 1 to {known[-1]}" if known else "it has none before its first file"
+        raise UnknownVersionError(f"{ingestion} has no schema version {version}; {numbers}.")
+    return found[0]
+
+
+def print_changes(changes: tuple[Change, ...]) -> None:
+    """A line a change, on a terminal as a table."""
+    rows = [
+        (change.kind.value, change.path, change.before or "", _after(change)) for change in changes
+    ]
+    _table(("difference", "column", "before", "after"), rows)
+
+
+def _after(change: Change) -> str:
+    if change.renamed_to is not None:
+        return f"perhaps {change.renamed_to} (score {change.score})"
+    return change.after or ""
+
+
+def _print_files(found: VersionRow) -> None:
+    if not found.files:
+        return
+    waits = f"; {found.parked_files} wait parked" if found.parked_files else ""
+    click.echo(f"\n{found.file_count} files brought it{waits}:")
+    for key in found.files:
+        click.echo(f"  {key}")
+    if found.file_count > FILES_SHOWN:
+        click.echo(f"  and {found.file_count - FILES_SHOWN} more")
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        for row in (names, *rows):
+            click.echo("\t".join(row).rstrip())
+        return
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

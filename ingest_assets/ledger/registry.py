@@ -1,0 +1,101 @@
+"""The schema registry for people: every version, what brought it, what was decided about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ingest_assets.schema.difference import Change, Difference
+
+FILES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """One version. `fields` are those of the table, for PENDING and REJECTED ones of the files.
+
+    `files` are the keys that brought it or wait for it, the first `FILES_SHOWN` of `file_count`.
+    `diff` is what `Difference.to_json` gave; `action` is what was decided, by `actor`.
+    """
+
+    version: int
+    status: str
+    verdict: str
+    compatibility: str | None
+    fields: list[dict[str, Any]]
+    observed_fields: list[dict[str, Any]] | None
+    diff: dict[str, Any] | None
+    created_at: datetime
+    last_written_at: datetime | None
+    action: str | None
+    actor: str | None
+    resolved_at: datetime | None
+    note: str | None
+    parked_files: int
+    parked_bytes: int
+    parked_records: int
+    file_count: int
+    files: list[str]
+
+    @property
+    def difference(self) -> Difference | None:
+        """The diff as a value."""
+        return None if self.diff is None else Difference.from_json(self.diff)
+
+
+_VERSIONS = text("""
+    WITH parked AS (
+        SELECT f.schema_version AS version, count(*) AS files, sum(f.size_bytes) AS bytes,
+               sum(coalesce(CAST(a.detail->>'records' AS bigint), 0)) AS records
+        FROM ingest.files f
+        LEFT JOIN LATERAL (
+            SELECT detail FROM ingest.attempts a
+            WHERE a.file_id = f.file_id AND a.outcome = 'PARKED'
+            ORDER BY a.started_at DESC LIMIT 1) a ON true
+        WHERE f.ingestion = :ingestion AND f.status = 'PARKED'
+        GROUP BY f.schema_version
+    ), brought AS (
+        SELECT a.schema_version AS version, f.key
+        FROM ingest.attempts a JOIN ingest.files f USING (file_id)
+        WHERE f.ingestion = :ingestion AND a.outcome = 'PARKED' AND a.schema_version IS NOT NULL
+        UNION
+        SELECT v.version, f.key
+        FROM ingest.schema_versions v JOIN ingest.files f USING (file_id)
+        WHERE v.ingestion = :ingestion
+    )
+    SELECT v.version, v.status, v.verdict, v.compatibility, v.fields, v.observed_fields, v.diff,
+           v.created_at, v.last_written_at, v.resolution AS action, v.resolved_by AS actor,
+           v.resolved_at, v.note, coalesce(p.files, 0) AS parked_files,
+           coalesce(p.bytes, 0) AS parked_bytes, coalesce(p.records, 0) AS parked_records,
+           (SELECT count(*) FROM brought b WHERE b.version = v.version) AS file_count,
+           ARRAY(SELECT b.key FROM brought b WHERE b.version = v.version
+                 ORDER BY b.key LIMIT :shown) AS files
+    FROM ingest.schema_versions v LEFT JOIN parked p ON p.version = v.version
+    WHERE v.ingestion = :ingestion AND (:version IS NULL OR v.version = :version)
+    ORDER BY v.version
+""")
+
+
+def versions(
+    connection: Connection, ingestion: str, version: int | None = None
+) -> list[VersionRow]:
+    """All versions of the ingestion in their order, or the one of that number if there is one."""
+    rows = connection.execute(
+        _VERSIONS, {"ingestion": ingestion, "version": version, "shown": FILES_SHOWN}
+    )
+    return [VersionRow(**row._mapping) for row in rows]
+
+
+def ignored_changes(connection: Connection, ingestion: str) -> Sequence[Change]:
+    """What people decided to ignore: files with such a difference are written nevertheless."""
+    diffs = connection.execute(
+        text("""
+            SELECT diff FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND resolution IN ('ignore', 'drop_column')
+            ORDER BY version
+        """),
+        {"ingestion": ingestion},
+    ).scalars()
+    return [change for diff in diffs for change in Difference.from_json(diff).changes]
