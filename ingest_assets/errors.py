@@ -23,6 +23,8 @@ IngestError
 │   │   ├── UnsupportedTypeError    a type that Iceberg cannot hold
 │   │   ├── TableLayoutError        the file lacks a column of partition_by or sort_by
 │   │   └── RejectedRatioError      more rejected rows than `max_rejected_ratio` allows
+│   ├── ReshapeRefusedError         a change of the table's schema that cannot be made
+│   │   └── ValuesDoNotConvertError values in the table that the new type cannot hold
 │   ├── WorkerDiedError             the file was being read each time its worker died
 │   └── SchemaParkedError           not a failure: the file waits for a decision
 └── RetryableError                  the same call may go through later
@@ -181,6 +183,28 @@ class TableLayoutError(FileContentError):
 
 class RejectedRatioError(FileContentError):
     """More rows were rejected than `max_rejected_ratio` allows; the good rows were not written."""
+
+
+class ReshapeRefusedError(FinalError):
+    """A change of the table's schema that cannot be made; the table is unchanged.
+
+    `column` is the path of the column with dots.
+    """
+
+    fate = Fate.ALL_FREE
+
+    def __init__(self, message: str, column: str) -> None:
+        self.column = column
+        super().__init__(message)
+
+
+class ValuesDoNotConvertError(ReshapeRefusedError):
+    """`count` values of the column do not fit its new type, `example` among them."""
+
+    def __init__(self, message: str, column: str, count: int, example: str) -> None:
+        self.count = count
+        self.example = example
+        super().__init__(message, column)
 
 
 class WorkerDiedError(FinalError):

@@ -215,8 +215,13 @@ def _as_decimal(
     return fit_decimal(value, precision, scale) if type(value) is Decimal else None
 
 
+_TEXTS = (Decimal, datetime.date, datetime.time, bytes)
+
+
 def text_of(value: Any) -> str:
-    """A text as it is; anything else as compact JSON."""
+    """A text as it is, also that of a date, time, decimal or of bytes; else compact JSON."""
+    if isinstance(value, _TEXTS):
+        value = _plain(value)
     if type(value) is str:
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
@@ -224,6 +229,8 @@ def text_of(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
+        if value.is_finite() and value.as_tuple().exponent == 0:
+            return int(value)  # as files write it; beyond 2**53 a float has other digits
         as_float = float(value)
         return as_float if Decimal(repr(as_float)) == value else str(value)
     if isinstance(value, datetime.date | datetime.time):
