@@ -5,6 +5,7 @@ import dagster as dg
 from ingest_assets.components import S3ToIceberg
 from ingest_assets.declarations import load_declarations
 from ingest_assets.orchestration.io_manager import IcebergIOManager
+from ingest_assets.orchestration.jobs import build_resolve_job
 from ingest_assets.orchestration.names import IO_MANAGER_KEY
 from ingest_assets.settings import Settings
 
@@ -13,5 +14,9 @@ defs = dg.Definitions.merge(
         S3ToIceberg(declaration.ingestion).definitions()
         for declaration in load_declarations(Settings.from_env().defs)
     ),
-    dg.Definitions(resources={IO_MANAGER_KEY: IcebergIOManager()}, executor=dg.in_process_executor),
+    dg.Definitions(
+        jobs=[build_resolve_job()],
+        resources={IO_MANAGER_KEY: IcebergIOManager()},
+        executor=dg.in_process_executor,
+    ),
 )

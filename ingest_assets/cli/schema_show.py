@@ -16,7 +16,7 @@ from ingest_assets.ledger.registry import FILES_SHOWN, VersionRow
 from ingest_assets.schema.difference import Change, difference
 from ingest_assets.schema.types import columns_from_json, format_type
 
-_CHOICES = (
+CHOICES = (
     ("accept", "the files' schema becomes the table's"),
     ("merge", "files of both shapes fit: columns that one lacks are null, types in conflict text"),
     ("ignore", "the table stays; what does not fit goes to _rescued_data, what is missing is null"),
@@ -58,7 +58,7 @@ def show_command(name: str, version: int, as_json: bool) -> None:
     _print_files(found)
     if found.status == "PENDING":
         click.echo("\nDecide, and see the plan first:")
-        for choice, meaning in _CHOICES:
+        for choice, meaning in CHOICES:
             click.echo(
                 f"  ingest-assets schema resolve {name} {version} --as {choice:9} # {meaning}"
             )

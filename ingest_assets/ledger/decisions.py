@@ -100,7 +100,9 @@ def carry_out(connection: Connection, ingestion: str, decision: SchemaDecision) 
     return apply(connection, ingestion, decision)
 
 
-def apply(connection: Connection, ingestion: str, decision: SchemaDecision) -> int | None:
+def apply(
+    connection: Connection, ingestion: str, decision: SchemaDecision, batch_id: str | None = None
+) -> int | None:
     """As `carry_out`, for a decision that is in the table: nothing can refuse it any more.
 
     Columns that a batch added since the decision was made stay.
@@ -116,8 +118,20 @@ def apply(connection: Connection, ingestion: str, decision: SchemaDecision) -> i
         schema_versions.resolve(connection, ingestion, version, resolved, status)
     if decision.version is not None:
         _send_on(connection, ingestion, decision)
-    _note(connection, ingestion, decision, version)
+    _note(connection, ingestion, decision, version, batch_id)
     return version
+
+
+def version_of(connection: Connection, ingestion: str, batch_id: str) -> int | None:
+    """The number of the version that the decision of a finished batch made active, if any."""
+    found = connection.execute(
+        text("""
+            SELECT CAST(a.detail->>'version' AS int) FROM ingest.audit a
+            WHERE a.ingestion = :ingestion AND a.detail->>'batch_id' = :batch_id
+        """),
+        {"ingestion": ingestion, "batch_id": batch_id},
+    ).scalar()
+    return None if found is None else int(found)
 
 
 def _change(connection: Connection, ingestion: str, decision: SchemaDecision) -> SchemaChange:
@@ -188,9 +202,18 @@ def _send_on(connection: Connection, ingestion: str, decision: SchemaDecision) -
 
 
 def _note(
-    connection: Connection, ingestion: str, decision: SchemaDecision, version: int | None
+    connection: Connection,
+    ingestion: str,
+    decision: SchemaDecision,
+    version: int | None,
+    batch_id: str | None,
 ) -> None:
-    detail = {"version": version, "note": decision.note, "diff": decision.diff}
+    detail = {
+        "version": version,
+        "note": decision.note,
+        "diff": decision.diff,
+        "batch_id": batch_id,
+    }
     connection.execute(
         text("""
             INSERT INTO ingest.audit (ingestion, actor, action, detail)

@@ -132,7 +132,8 @@ def finish(
     if batch is None:
         return False
     if batch.decision is not None:
-        decisions.apply(connection, batch.ingestion, SchemaDecision(**batch.decision))
+        decision = SchemaDecision(**batch.decision)
+        decisions.apply(connection, batch.ingestion, decision, batch_id)
     lock_files_of(connection, batch_id)
     changes = [SchemaChange(**change) for change in batch.schema_changes or []]
     versions = schema_versions.apply(connection, batch.ingestion, batch_id, changes)

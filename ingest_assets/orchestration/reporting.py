@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
+import yaml
 
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.reports import FileReport
+from ingest_assets.orchestration.jobs import RESOLVE_JOB, resolve_config
 from ingest_assets.orchestration.names import ROWS_PARSED, SCHEMA_COMPATIBLE, asset_key
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import format_type
@@ -18,6 +20,7 @@ _COLUMNS = [
     dg.TableColumn("column", "string"),
     dg.TableColumn("before", "string"),
     dg.TableColumn("after", "string"),
+    dg.TableColumn("samples", "string"),
 ]
 
 
@@ -129,9 +132,10 @@ def _schema_compatible(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckR
             severity=dg.AssetCheckSeverity.ERROR,
             description=file.error,
             metadata={
-                "differences": _change_table(changes),
+                "differences": _change_table(changes, file.detail.get("samples", {})),
                 "schema_version": file.schema_version or 0,
                 "source_uri": file.uri,
+                "decide": dg.MetadataValue.md(_how_to_decide(ingestion, file)),
             },
         )
     return dg.AssetCheckResult(
@@ -141,19 +145,33 @@ def _schema_compatible(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckR
     )
 
 
-def _change_table(changes: list[dict[str, Any]]) -> dg.TableMetadataValue:
+def _change_table(
+    changes: list[dict[str, Any]], samples: dict[str, list[str]]
+) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord(
             {
                 "kind": str(change["kind"]),
                 "column": str(change["path"]),
                 "before": str(change.get("before") or "—"),
-                "after": str(change.get("after") or "—"),
+                "after": str(change.get("renamed_to") or change.get("after") or "—"),
+                "samples": ", ".join(samples.get(change["path"], ())) or "—",
             }
         )
         for change in changes[:_CHANGES_SHOWN]
     ]
     return dg.MetadataValue.table(records, dg.TableSchema(columns=_COLUMNS))
+
+
+def _how_to_decide(ingestion: Ingestion, file: FileReport) -> str:
+    """What to launch or to type, for a person who looks at the check."""
+    version = file.schema_version or 0
+    config = yaml.safe_dump(resolve_config(ingestion.name, version), sort_keys=False)
+    return (
+        f"Launch the job `{RESOLVE_JOB}` with this config (`resolution`: accept, merge, ignore, "
+        f"backfill or reject; `plan_only: true` shows what would happen):\n\n```yaml\n{config}```\n"
+        f"\nOr type: `ingest-assets schema resolve {ingestion.name} {version}`"
+    )
 
 
 def _rows_parsed(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:

@@ -1,0 +1,90 @@
+"""What every command that changes a schema does: show the plan, ask, act, say what became of it."""
+
+import getpass
+import json
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.schema_decisions import DecisionPlan
+from ingest_assets.engine.schema_plan_text import plan_lines
+from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.tables.operations import Constant, Expression
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _person() -> str:
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+note_option: Decorator = click.option("--note", help="Why; it stays with the version.")
+by_option: Decorator = click.option(
+    "--by", default=_person, show_default="you@host", help="Who decides."
+)
+yes_option: Decorator = click.option("--yes", is_flag=True, help="Do it without asking.")
+
+
+def act(
+    deployment: Deployment, plan: DecisionPlan, *, note: str | None, by: str, yes: bool
+) -> None:
+    """The plan is shown and, if it is agreed to, carried out."""
+    for line in plan_lines(plan):
+        click.echo(line)
+    if not yes and not sys.stdin.isatty():
+        click.echo("Nothing was changed. To do it, add --yes.")
+        return
+    if not yes:
+        note = note or click.prompt("Why (stays with the version)", default="", show_default=False)
+        if not click.confirm("Do it?", default=False):
+            click.echo("Nothing was changed.")
+            return
+    version = carry_out(deployment, plan, by, note or "")
+    click.echo(_done(plan, version))
+
+
+def _done(plan: DecisionPlan, version: int | None) -> str:
+    name, pending = plan.ingestion.name, plan.pending
+    if pending is None:
+        return f"Done: version {version} of {name} is ACTIVE."
+    said = f"Done: {plan.action} of version {pending.version} of {name}."
+    if not pending.parked_files:
+        return said
+    if plan.action == "reject":
+        return f"{said} Its {pending.parked_files} files are REJECTED."
+    return (
+        f"{said} Its {pending.parked_files} files are read at the next tick of the sensor, or by "
+        f"`ingest-assets run {name}` now."
+    )
+
+
+def parse_values(
+    defaults: Sequence[str], expressions: Sequence[str]
+) -> dict[str, Constant | Expression]:
+    """The values by column, as `--default` and `--sql` give them.
+
+    Raises:
+        click.UsageError: one is not COLUMN=..., or a column is there twice.
+    """
+    values: dict[str, Constant | Expression] = {}
+    for option, texts in (("--default", defaults), ("--sql", expressions)):
+        for text in texts:
+            column, is_there, value = text.partition("=")
+            if not is_there or not column:
+                raise click.UsageError(f"{option} {text!r} should be COLUMN=VALUE")
+            if column in values:
+                raise click.UsageError(f"{column} has two values; give it one")
+            is_constant = option == "--default"
+            values[column] = Constant(_literal(value)) if is_constant else Expression(value)
+    return values
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,68 @@
+"""`ingest-assets schema resolve`: a person decides about a pending version."""
+
+import sys
+
+import click
+
+from ingest_assets.cli.schema_act import act, by_option, note_option, parse_values, yes_option
+from ingest_assets.cli.schema_show import CHOICES, print_changes, version_of
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.schema_decisions import plan_resolution
+from ingest_assets.schema.resolution import Resolution
+
+
+@click.command("resolve")
+@click.argument("name")
+@click.argument("version", type=int)
+@click.option(
+    "--as",
+    "resolution",
+    type=click.Choice([choice for choice, _ in CHOICES]),
+    help="What to do; asked for on a terminal when it is left out.",
+)
+@click.option(
+    "--default",
+    "defaults",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="backfill: what the rows that are there get in a new column; a JSON value or a text.",
+)
+@click.option(
+    "--sql",
+    "expressions",
+    multiple=True,
+    metavar="COLUMN=EXPRESSION",
+    help="backfill: the same as SQL over the row, as duckdb reads it.",
+)
+@note_option
+@by_option
+@yes_option
+def resolve_command(
+    name: str,
+    version: int,
+    resolution: str | None,
+    defaults: tuple[str, ...],
+    expressions: tuple[str, ...],
+    note: str | None,
+    by: str,
+    yes: bool,
+) -> None:
+    """Decide about the pending schema VERSION of the ingestion NAME.
+
+    Shows the plan first: what becomes of the table, of its readers and of the files that wait.
+    Without --yes it asks, on a terminal; elsewhere it changes nothing.
+    """
+    deployment = Deployment.from_env()
+    ingestion = deployment.ingestion(name)
+    pending = version_of(deployment, name, version)
+    if resolution is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Say --as and one of: " + ", ".join(c for c, _ in CHOICES))
+        if pending.difference is not None:
+            print_changes(pending.difference.changes)
+        for choice, meaning in CHOICES:
+            click.echo(f"  {choice:9} {meaning}")
+        resolution = click.prompt("Decide", type=click.Choice([choice for choice, _ in CHOICES]))
+    fills = parse_values(defaults, expressions)
+    plan = plan_resolution(deployment, ingestion, version, Resolution(resolution), fills)
+    act(deployment, plan, note=note, by=by, yes=yes)

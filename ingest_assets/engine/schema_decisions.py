@@ -1,0 +1,185 @@
+"""What a person decides about the schema of an ingestion's table: planned, and shown before it acts.
+
+The files that wait for the decision are read again at the next tick or pass, by the new schema.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.active_columns import effective_columns
+from ingest_assets.engine.batch_work import open_table
+from ingest_assets.errors import DecisionRefusedError, UnknownVersionError
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import registry, schema_versions
+from ingest_assets.ledger.decisions import SchemaDecision
+from ingest_assets.ledger.registry import VersionRow
+from ingest_assets.schema.column import Columns
+from ingest_assets.schema.difference import ChangeKind, difference
+from ingest_assets.schema.resolution import Resolution, accepted, merged
+from ingest_assets.schema.types import columns_from_json, columns_to_json
+from ingest_assets.tables.operations import Constant, Expression, Fill, Operation
+from ingest_assets.tables.reshape import ReshapePlan, plan_reshape
+from ingest_assets.tables.target import Target
+from ingest_assets.tables.wanted_columns import operations_to_hold
+
+Fills = Mapping[str, Constant | Expression]
+"""By column, the value that the rows get which are in the table already."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a decision is made on: the active version's number, and the columns as they are."""
+
+    version: int | None
+    columns: Columns
+    target: Target
+
+
+@dataclass(frozen=True)
+class DecisionPlan:
+    """What would happen; nothing of it has.
+
+    `pending` is the version that the decision is about, None for a change asked for by itself.
+    `after` are the columns afterwards. `table` is what becomes of the Iceberg table, None if it
+    stays as it is.
+    """
+
+    ingestion: Ingestion
+    action: str
+    basis: Basis
+    after: Columns
+    operations: tuple[Operation, ...] = ()
+    pending: VersionRow | None = None
+    table: ReshapePlan | None = None
+
+    def decision(self, actor: str, note: str) -> SchemaDecision:
+        """The decision as the ledger keeps it."""
+        found = difference(self.basis.columns, self.after)
+        is_new = self.after != self.basis.columns
+        return SchemaDecision(
+            action=self.action,
+            actor=actor,
+            note=note,
+            version=self.pending.version if self.pending else None,
+            base_version=self.basis.version,
+            fields=columns_to_json(self.after) if is_new else None,
+            verdict=found.verdict.value,
+            compatibility=found.compatibility.value,
+            diff=found.to_json(),
+            detail={"ddl": list(self.table.ddl)} if self.table else None,
+        )
+
+
+def basis(deployment: Deployment, ingestion: Ingestion) -> Basis:
+    """The schema that the next batch would compare its files with.
+
+    Raises:
+        DecisionRefusedError: there is none before the first file.
+        TableMissingError, TableOwnershipError, CatalogError, LedgerError
+    """
+    deployment.ledger.register(ingestion.name, ingestion.table.identifier)
+    with deployment.ledger.transaction() as connection:
+        active = schema_versions.active(connection, ingestion.name)
+    target = open_table(deployment, ingestion, must_exist=active is not None)
+    known = None if active is None else columns_from_json(active.fields)
+    columns = effective_columns(known, target.columns)
+    if columns is None:
+        raise DecisionRefusedError(
+            f"{ingestion.name} has no table yet, so there is no schema to decide about. Ingest a "
+            "file first."
+        )
+    return Basis(active.version if active else None, columns, target)
+
+
+def plan_resolution(
+    deployment: Deployment,
+    ingestion: Ingestion,
+    version: int,
+    resolution: Resolution,
+    fills: Fills | None = None,
+) -> DecisionPlan:
+    """What the resolution of a PENDING version would do.
+
+    Raises:
+        UnknownVersionError: there is no such version.
+        DecisionRefusedError, ReshapeRefusedError: it cannot be done; says what can.
+    """
+    found = basis(deployment, ingestion)
+    with deployment.ledger.transaction() as connection:
+        rows = registry.versions(connection, ingestion.name, version)
+    if not rows:
+        raise UnknownVersionError(f"{ingestion.name} has no schema version {version}.")
+    pending = rows[0]
+    if pending.status != "PENDING":
+        decided = f" ({pending.action} by {pending.actor})" if pending.action else ""
+        raise DecisionRefusedError(
+            f"Version {version} of {ingestion.name} is {pending.status}{decided}; only a PENDING "
+            "version waits for a decision."
+        )
+    after = _columns_after(found.columns, pending, resolution, fills or {})
+    return planned(ingestion, resolution.value, found, after, fills or {}, pending)
+
+
+def planned(
+    ingestion: Ingestion,
+    action: str,
+    found: Basis,
+    after: Columns,
+    fills: Fills,
+    pending: VersionRow | None = None,
+) -> DecisionPlan:
+    """The plan after which the table holds `after`, with values for the rows there are."""
+    operations = operations_to_hold(found.target.columns or (), after)
+    operations += tuple(Fill(column, value) for column, value in fills.items())
+    if not operations or found.target.base is None:
+        return DecisionPlan(ingestion, action, found, after, (), pending)
+    table = plan_reshape(found.target, operations)
+    return DecisionPlan(ingestion, action, found, after, operations, pending, table)
+
+
+def _columns_after(
+    columns: Columns, pending: VersionRow, resolution: Resolution, fills: Fills
+) -> Columns:
+    observed = columns_from_json(pending.fields)
+    if fills and resolution is not Resolution.BACKFILL:
+        raise DecisionRefusedError("Values for existing rows go with backfill alone.")
+    match resolution:
+        case Resolution.ACCEPT:
+            present = frozenset((pending.diff or {}).get("always_present", ()))
+            return accepted(columns, observed, present)
+        case Resolution.MERGE:
+            return merged(columns, observed)
+        case Resolution.BACKFILL:
+            return _backfilled(columns, observed, pending, fills)
+        case _:
+            return columns
+
+
+def _backfilled(
+    columns: Columns, observed: Columns, pending: VersionRow, fills: Fills
+) -> Columns:
+    """The columns and the new ones; each of these has a value for the rows that are there."""
+    known = {column.name for column in columns}
+    added = [column.name for column in observed if column.name not in known]
+    version = pending.version
+    if not added:
+        raise DecisionRefusedError(
+            f"Version {version} adds no column, so there is nothing to backfill. Merge or accept "
+            "it instead."
+        )
+    changed = [c.path for c in difference(columns, observed).changes if c.kind in _OF_TYPE]
+    if changed:
+        raise DecisionRefusedError(
+            f"Version {version} also changes the type of {', '.join(changed)}, about which a "
+            "backfill says nothing. Merge or accept it instead."
+        )
+    if set(fills) != set(added):
+        raise DecisionRefusedError(
+            f"Version {version} adds {', '.join(added)}: give each of them, and no other, a value "
+            "with --default COLUMN=VALUE or --sql COLUMN=EXPRESSION."
+        )
+    return merged(columns, observed)
+
+
+_OF_TYPE = (ChangeKind.NARROWED, ChangeKind.TYPE_CHANGED)

@@ -1,0 +1,54 @@
+"""A plan of a decision in words, for the person who is about to agree to it."""
+
+from collections.abc import Iterator
+
+from ingest_assets.engine.schema_decisions import DecisionPlan
+from ingest_assets.ledger.registry import VersionRow
+from ingest_assets.schema.column import Columns
+
+_OUTCOMES = {
+    "accept": "The files' schema becomes the table's. Files of the old shape wait from now on "
+    "where they no longer fit.",
+    "merge": "Files of both shapes go into the table from now on.",
+    "ignore": "The table's schema stays. In files with these differences, now and later, what does "
+    "not fit goes to _rescued_data, and a column that is missing is null.",
+    "backfill": "The new columns are added, and the rows that are there get values in them.",
+    "reject": "The table's schema stays, and these files never come into it. A file that is "
+    "uploaded again under its key is judged anew.",
+}
+
+
+def plan_lines(plan: DecisionPlan) -> Iterator[str]:
+    """What happens to the table, its readers and the files that wait, a line each."""
+    yield f"{plan.action} for {plan.ingestion.name} ({plan.ingestion.table.identifier})"
+    if plan.action in _OUTCOMES:
+        yield _OUTCOMES[plan.action]
+    if plan.pending is not None:
+        yield _files(plan.pending, is_rejected=plan.action == "reject")
+    yield from _requirements(plan.basis.columns, plan.after)
+    if plan.table is None:
+        yield "The Iceberg table stays as it is; its readers see no difference."
+        return
+    yield "The table:"
+    yield from (f"  {line}" for line in plan.table.ddl)
+    yield f"Its readers: {plan.table.readers}"
+    yield plan.table.cost
+    yield f"Undo: {plan.table.undo}"
+
+
+def _files(pending: VersionRow, *, is_rejected: bool) -> str:
+    count, records = pending.parked_files, pending.parked_records
+    size = f"{count} files wait, {pending.parked_bytes:,} bytes, {records:,} records"
+    what = "are REJECTED" if is_rejected else "are read again"
+    return f"{size}; they {what}." if count else "No file waits for it any more."
+
+
+def _requirements(before: Columns, after: Columns) -> Iterator[str]:
+    was = {column.name: column.is_required for column in before}
+    is_now = {column.name: column.is_required for column in after}
+    freed = [name for name, required in was.items() if required and not is_now.get(name, False)]
+    bound = [name for name, required in is_now.items() if required and not was.get(name, False)]
+    if freed:
+        yield f"Files may lack from now on: {', '.join(freed)}"
+    if bound:
+        yield f"Files must have from now on: {', '.join(bound)}"
