@@ -94,9 +94,9 @@ def commit(
             return _try(prepared, transaction, table, writer, is_held, steps)
         except (CommitConflictError, LeaseLostError, CatalogError) as error:
             if isinstance(error, CommitConflictError):
-                landed = _landed(prepared)
-                if landed is not None:
-                    return landed
+                found = landed(prepared.target, prepared.batch_id)
+                if found is not None:
+                    return Committed(found)
             with contextlib.suppress(CatalogError):  # then they are orphans
                 writer.discard()
             is_race = isinstance(error, CommitConflictError)
@@ -109,8 +109,8 @@ def commit(
     raise AssertionError("unreachable")
 
 
-def _landed(prepared: Prepared) -> Committed | None:
-    """The batch's snapshot, if the refused commit had come through after all.
+def landed(target: Target, batch_id: str) -> int | None:
+    """The id of the batch's snapshot, if the refused commit had come through after all.
 
     A client that sends a commit again when its answer is lost (the AWS one of a Glue catalog does)
     is refused by its own first try.
@@ -118,17 +118,15 @@ def _landed(prepared: Prepared) -> Committed | None:
     Raises:
         CommitUnknownError: the table does not answer, so nobody knows; nothing may be deleted.
     """
-    target = prepared.target
     try:
         with reachable(target.identifier):
             table = load_or_none(target.catalog, target.identifier)
     except CatalogError as error:
         raise CommitUnknownError(
-            f"The commit of batch {prepared.batch_id} to {target.identifier} was refused, and "
+            f"The commit of batch {batch_id} to {target.identifier} was refused, and "
             "whether an earlier sending of it came through cannot be seen now. Recovery decides."
         ) from error
-    found = None if table is None else ancestor_with(table, BATCH_PROPERTY, prepared.batch_id)
-    return None if found is None else Committed(found)
+    return None if table is None else ancestor_with(table, BATCH_PROPERTY, batch_id)
 
 
 def _try(

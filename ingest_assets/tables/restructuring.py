@@ -72,9 +72,7 @@ class Restructuring:
                 children, fields=list(wanted.type), mask=array.is_null()
             )
         if pa.types.is_list(wanted.type):
-            entries = self._kept(
-                entries_of(array), found.type.value_field, wanted.type.value_field
-            )
+            entries = self._kept(entries_of(array), found.type.value_field, wanted.type.value_field)
             return with_entries(array, entries, wanted.type)
         if pa.types.is_map(wanted.type):
             keys, items = entries_of(array).flatten()

@@ -45,7 +45,7 @@ class RowExpression:
         self._connection = duckdb.connect()
         try:
             for name, value in _SETTINGS.items():
-                self._connection.execute(f"SET {name} = {json.dumps(value).replace(chr(34), chr(39))}")
+                self._connection.execute(f"SET {name} = {value!r}")
             self._check_tree()
             # Over no rows at all duckdb would plan no scan.
             self._connection.register("source", _one_row(schema))
@@ -53,7 +53,7 @@ class RowExpression:
             self.type = self._run().type
         except duckdb.Error as error:
             self.close()
-            raise self._refused(str(error)) from error
+            raise self._refused(str(error).splitlines()[0]) from error
         except ReshapeRefusedError:
             self.close()
             raise
@@ -62,7 +62,10 @@ class RowExpression:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -80,7 +83,7 @@ class RowExpression:
         try:
             values = self._run()
         except duckdb.Error as error:
-            raise self._refused(str(error)) from error
+            raise self._refused(str(error).splitlines()[0]) from error
         if len(values) != rows.num_rows:
             raise self._refused("it does not make one value of each row")
         return values
@@ -92,10 +95,13 @@ class RowExpression:
         chunks: pa.ChunkedArray = found.column(0)
         return pa.concat_arrays(chunks.chunks) if chunks.num_chunks else pa.nulls(0, chunks.type)
 
+    def _rows(self, query: str, parameters: list[str] | None = None) -> list[Any]:
+        # All of them: duckdb 2 refuses a second statement before that.
+        return self._connection.execute(query, parameters).fetchall()
+
     def _check_tree(self) -> None:
-        row = self._connection.execute("SELECT json_serialize_sql($1)", [self._query]).fetchone()
-        assert row is not None
-        tree = json.loads(row[0])
+        [(text,)] = self._rows("SELECT json_serialize_sql($1)", [self._query])
+        tree = json.loads(text)
         if tree["error"]:
             raise self._refused(tree["error_message"])
         nodes = [statement["node"] for statement in tree["statements"]]
@@ -106,9 +112,8 @@ class RowExpression:
                 raise self._refused(f"it has a {kind.lower()}")
 
     def _check_plan(self) -> None:
-        row = self._connection.execute(f"EXPLAIN (FORMAT JSON) {self._query}").fetchone()
-        assert row is not None
-        steps = [name for node in json.loads(row[1]) for name in _steps(node)]
+        [(_, text)] = self._rows(f"EXPLAIN (FORMAT JSON) {self._query}")
+        steps = [name for node in json.loads(text) for name in _steps(node)]
         if strange := set(steps) - _ROW_BY_ROW:
             raise self._refused(f"it needs more than one row ({', '.join(sorted(strange))})")
 

@@ -1,0 +1,156 @@
+"""What a change of a table's schema would do, said before it is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from ingest_assets.tables.ddl import ddl_of
+from ingest_assets.tables.filling import filling
+from ingest_assets.tables.operations import (
+    AddColumn,
+    Drop,
+    Fill,
+    Operation,
+    Promote,
+    Rename,
+    Retype,
+    dotted,
+    path_of,
+)
+from ingest_assets.tables.owner import Owner
+from ingest_assets.tables.reshape import live_files, load_owned
+from ingest_assets.tables.reshaping import FillAt, reshaping
+
+REWRITE_BYTES_PER_SECOND = 4_000_000
+"""Parquet bytes (zstd) of the old data files that one process rewrites in a second.
+
+Measured by `benchmarks/reshape.py`: see there for what and when.
+"""
+COMMIT_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class ReshapePlan:
+    """What would be done, and to how much; nothing of it is done yet.
+
+    Values are not looked at: whether all of them convert, the change itself finds out, before it
+    changes anything.
+    """
+
+    identifier: str
+    ddl: tuple[str, ...]
+    readers_see: tuple[str, ...]
+    rewrites_data: bool
+    data_files: int
+    rows: int
+    size_bytes: int
+    estimated_seconds: int
+    estimate: str
+    undo_snapshot_id: int | None
+    undo: str
+
+
+def plan_reshape(
+    catalog: Catalog, identifier: str, owner: Owner, operations: Sequence[Operation]
+) -> ReshapePlan:
+    """The plan for the table as it is now.
+
+    Raises:
+        TableMissingError, TableOwnershipError, ReshapeRefusedError, CatalogError: as `plan`, and
+            as `reshape` would.
+    """
+    return plan(load_owned(catalog, identifier, owner), operations)
+
+
+def plan(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
+    """The plan for the table as it was loaded.
+
+    Raises:
+        ReshapeRefusedError: an operation cannot be made; the message says what can.
+        CatalogError: the warehouse is out of reach.
+    """
+    identifier = ".".join(table.name())
+    shape = reshaping(table, tuple(operations))
+    for step in shape.steps:
+        if isinstance(step, FillAt):
+            filling(step.fill, step.schema).close()
+    files = [task.file for task in live_files(table)] if shape.converts_rows else []
+    size_bytes = sum(file.file_size_in_bytes for file in files)
+    statements: list[str] = []
+    for operation, schema in zip(operations, shape.schemas, strict=True):
+        statements += ddl_of(identifier, operation, schema)
+    return ReshapePlan(
+        identifier,
+        tuple(statements),
+        tuple(_seen(operation) for operation in operations),
+        bool(files),
+        len(files),
+        sum(file.record_count for file in files),
+        size_bytes,
+        COMMIT_SECONDS + round(size_bytes / REWRITE_BYTES_PER_SECOND),
+        _estimate(size_bytes) if files else "No data is rewritten: one commit, about a second.",
+        table.metadata.current_snapshot_id,
+        _undo(table, operations),
+    )
+
+
+def _estimate(size_bytes: int) -> str:
+    return (
+        f"{size_bytes / 1e6:.1f} MB of Parquet at {REWRITE_BYTES_PER_SECOND / 1e6:.0f} MB/s, as "
+        "measured on a machine of two cores with its warehouse on disk, and a commit of a second. "
+        "A commit of another writer meanwhile makes all of it begin anew."
+    )
+
+
+def _seen(operation: Operation) -> str:
+    name = dotted(path_of(operation))
+    match operation:
+        case AddColumn():
+            return f"{name} is new and null in all rows there are."
+        case Promote():
+            return f"{name} holds what it held, in a wider type; queries go on."
+        case Rename(new_name=new_name):
+            return (
+                f"{name} is called {new_name}, with its values. Queries, and declarations of "
+                "partitions or order, that say the old name fail until they say the new one."
+            )
+        case Drop():
+            return f"{name} is gone; queries that name it fail. Older snapshots still have it."
+        case Retype():
+            return (
+                f"{name} has another type and its values converted, in all rows at one moment; "
+                "one value that does not convert exactly stops the whole change."
+            )
+        case Fill():
+            return f"{name} has a value in those rows that are there now and in which it is null."
+
+
+def _undo(table: Table, operations: Sequence[Operation]) -> str:
+    snapshot_id = table.metadata.current_snapshot_id
+    if snapshot_id is None:
+        return "The table has no snapshot to go back to; its schema is changed back by hand."
+    text = (
+        f"A rollback to snapshot {snapshot_id} brings back the rows of before, and leaves what "
+        "was committed after it out; Iceberg does not roll back the schema with it."
+    )
+    for operation in operations:
+        name = dotted(path_of(operation))
+        match operation:
+            case Retype():
+                text += (
+                    f" {name} then reads as null, because it is a new field: read the old values "
+                    f"with time travel (VERSION AS OF {snapshot_id}), which has the old schema."
+                )
+            case Drop():
+                text += (
+                    f" {name} stays away; until that snapshot expires, time travel still reads it."
+                )
+            case Rename(new_name=new_name):
+                text += f" {name} keeps the name {new_name}: rename it back."
+            case AddColumn() | Promote():
+                text += f" {name} stays as it then is, which hurts nobody."
+            case Fill():
+                text += f" {name} is null again where it was."
+    return text
