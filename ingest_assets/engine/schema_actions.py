@@ -12,7 +12,7 @@ from ingest_assets.schema.column import Column, Columns
 from ingest_assets.schema.promotion import is_promotion
 from ingest_assets.schema.types import format_type
 from ingest_assets.tables.operations import Constant, Drop, Expression, Operation, Rename
-from ingest_assets.tables.reshape import plan_reshape
+from ingest_assets.tables.reshape_plan import plan as plan_reshape
 
 
 def plan_add_column(
@@ -86,7 +86,8 @@ def plan_drop_column(deployment: Deployment, ingestion: Ingestion, name: str) ->
 def _by(
     ingestion: Ingestion, action: str, found: Basis, after: Columns, operation: Operation
 ) -> DecisionPlan:
-    table = None if found.target.base is None else plan_reshape(found.target, (operation,))
+    base = found.target.base
+    table = None if base is None else plan_reshape(base, (operation,))
     return DecisionPlan(ingestion, action, found, after, (operation,), None, table)
 
 

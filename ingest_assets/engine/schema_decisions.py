@@ -1,4 +1,4 @@
-"""What a person decides about the schema of an ingestion's table: planned, and shown before it acts.
+"""What a person decides about the schema of an ingestion's table, planned before anything is done.
 
 The files that wait for the decision are read again at the next tick or pass, by the new schema.
 """
@@ -19,7 +19,8 @@ from ingest_assets.schema.difference import ChangeKind, difference
 from ingest_assets.schema.resolution import Resolution, accepted, merged
 from ingest_assets.schema.types import columns_from_json, columns_to_json
 from ingest_assets.tables.operations import Constant, Expression, Fill, Operation
-from ingest_assets.tables.reshape import ReshapePlan, plan_reshape
+from ingest_assets.tables.reshape_plan import ReshapePlan
+from ingest_assets.tables.reshape_plan import plan as plan_reshape
 from ingest_assets.tables.target import Target
 from ingest_assets.tables.wanted_columns import operations_to_hold
 
@@ -134,7 +135,7 @@ def planned(
     operations += tuple(Fill(column, value) for column, value in fills.items())
     if not operations or found.target.base is None:
         return DecisionPlan(ingestion, action, found, after, (), pending)
-    table = plan_reshape(found.target, operations)
+    table = plan_reshape(found.target.base, operations)
     return DecisionPlan(ingestion, action, found, after, operations, pending, table)
 
 
@@ -156,9 +157,7 @@ def _columns_after(
             return columns
 
 
-def _backfilled(
-    columns: Columns, observed: Columns, pending: VersionRow, fills: Fills
-) -> Columns:
+def _backfilled(columns: Columns, observed: Columns, pending: VersionRow, fills: Fills) -> Columns:
     """The columns and the new ones; each of these has a value for the rows that are there."""
     known = {column.name for column in columns}
     added = [column.name for column in observed if column.name not in known]

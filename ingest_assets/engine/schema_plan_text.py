@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ingest_assets.engine.schema_decisions import DecisionPlan
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.column import Columns
+from ingest_assets.tables.reshape_plan import ReshapePlan
 
 _OUTCOMES = {
     "accept": "The files' schema becomes the table's. Files of the old shape wait from now on "
@@ -31,9 +32,19 @@ def plan_lines(plan: DecisionPlan) -> Iterator[str]:
         return
     yield "The table:"
     yield from (f"  {line}" for line in plan.table.ddl)
-    yield f"Its readers: {plan.table.readers}"
-    yield plan.table.cost
+    yield "Its readers:"
+    yield from (f"  {line}" for line in plan.table.readers_see)
+    yield _cost(plan.table)
     yield f"Undo: {plan.table.undo}"
+
+
+def _cost(table: ReshapePlan) -> str:
+    if not table.rewrites_data:
+        return table.estimate
+    return (
+        f"Rewritten: {table.rows:,} rows in {table.data_files} data files, about "
+        f"{table.estimated_seconds} s ({table.estimate})"
+    )
 
 
 def _files(pending: VersionRow, *, is_rejected: bool) -> str:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import dagster as dg
+from pydantic import Field
 
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.schema_decisions import plan_resolution
@@ -23,8 +24,8 @@ class ResolveConfig(dg.Config):
     note: str = ""
     by: str = "dagster"
     plan_only: bool = False
-    defaults: dict[str, str] = {}
-    expressions: dict[str, str] = {}
+    defaults: dict[str, str] = Field(default_factory=dict)
+    expressions: dict[str, str] = Field(default_factory=dict)
 
 
 def resolve_config(ingestion: str, version: int, resolution: str = "merge") -> dict[str, object]:
