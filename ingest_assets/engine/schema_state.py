@@ -41,7 +41,13 @@ class SchemaState:
         self.columns = columns
         self.change_index = self._add("ACTIVE", columns, found, file_id)
 
-    def park(self, columns: Columns, found: Difference, file_id: int) -> int:
+    def declare(self, columns: Columns, found: Difference) -> int:
+        """The index of the version that says what the table holds, or will from its first rows."""
+        self.columns = columns
+        self.change_index = self._add("ACTIVE", columns, found, None)
+        return self.change_index
+
+    def park(self, columns: Columns, found: Difference, file_id: int | None) -> int:
         """The index of the PENDING version of this shape; one for all files that have it."""
         wanted = fingerprint(columns)
         for index, change in enumerate(self.changes):
@@ -49,7 +55,7 @@ class SchemaState:
                 return index
         return self._add("PENDING", columns, found, file_id)
 
-    def _add(self, status: Any, columns: Columns, found: Difference, file_id: int) -> int:
+    def _add(self, status: Any, columns: Columns, found: Difference, file_id: int | None) -> int:
         self.changes.append(
             SchemaChange(
                 status=status,
@@ -85,7 +91,7 @@ class SchemaState:
             self._holds_lineage = True
 
 
-def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> SchemaState:
+def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int | None) -> SchemaState:
     """The state at the beginning of a batch: the ledger's active version and the table as it is.
 
     Where the table says otherwise (it is adopted, or another engine changed it), a first change

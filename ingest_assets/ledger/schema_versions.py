@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 class SchemaChange:
     """A version that a batch is about to make: ACTIVE with its commit, or PENDING.
 
-    `fields` and `diff` are what `schema.types.columns_to_json` and `Difference.to_json` give.
+    `file_id` is None where the declaration brought it. `fields` and `diff` are what
+    `schema.types.columns_to_json` and `Difference.to_json` give.
     """
 
     status: Literal["ACTIVE", "PENDING"]
@@ -21,7 +22,7 @@ class SchemaChange:
     fields: list[dict[str, Any]]
     fingerprint: str
     diff: list[dict[str, Any]] | dict[str, Any] | None
-    file_id: int
+    file_id: int | None
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,20 @@ def active(connection: Connection, ingestion: str) -> SchemaVersion | None:
     return None if row is None else SchemaVersion(*row)
 
 
+def was_ever_written(connection: Connection, ingestion: str) -> bool:
+    """Rows of the ingestion were committed, so its table has to be there."""
+    found = connection.execute(
+        text("""
+            SELECT 1 FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND last_written_at IS NOT NULL LIMIT 1
+        """),
+        {"ingestion": ingestion},
+    ).first()
+    return found is not None
+
+
 def apply(
-    connection: Connection, ingestion: str, batch_id: str, changes: Sequence[SchemaChange]
+    connection: Connection, ingestion: str, batch_id: str | None, changes: Sequence[SchemaChange]
 ) -> list[int]:
     """The version number of each change, in order, each new one numbered and in the ledger.
 
@@ -62,7 +75,9 @@ def apply(
     return [_apply_one(connection, ingestion, batch_id, change) for change in changes]
 
 
-def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: SchemaChange) -> int:
+def _apply_one(
+    connection: Connection, ingestion: str, batch_id: str | None, change: SchemaChange
+) -> int:
     same = connection.execute(
         text("""
             SELECT version FROM ingest.schema_versions
@@ -103,6 +118,19 @@ def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: Sc
         },
     ).scalar_one()
     return int(version)
+
+
+def describe(
+    connection: Connection, ingestion: str, version: int, fields: Sequence[dict[str, Any]]
+) -> None:
+    """The version has these fields, which differ from those it had in their descriptions only."""
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions SET fields = CAST(:fields AS jsonb)
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {"ingestion": ingestion, "version": version, "fields": json.dumps(list(fields))},
+    )
 
 
 def mark_written(connection: Connection, ingestion: str, batch_id: str) -> None:
