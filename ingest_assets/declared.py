@@ -59,6 +59,13 @@ def not_yet(default: object) -> WrapValidator:
     return WrapValidator(only_default)
 
 
+def refuse_doubles(terms: Sequence[object], texts: list[str]) -> None:
+    """Nothing, unless a term is there twice; `texts` are the terms as they were written."""
+    for index, term in enumerate(terms):
+        if term in terms[:index]:
+            raise ValueError(f"has {texts[index]!r} twice; leave one out")
+
+
 def sentences(
     error: ValidationError, model: type[BaseModel], place: str, *, shows_values: bool = True
 ) -> list[str]:

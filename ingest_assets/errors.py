@@ -7,9 +7,7 @@ IngestError
 │   │   ├── ConnectionsFileError    connections.yaml that does not hold
 │   │   ├── UnknownIngestionError   a name that no declaration has
 │   │   ├── UnknownFileError        a key that no file of the ingestion has
-│   │   ├── UnknownVersionError     a schema version that the ingestion does not have
-│   │   ├── DecisionOutdatedError   somebody decided first, or the schema is another by now
-│   │   ├── DecisionRefusedError    a decision about a schema that cannot be carried out
+│   │   ├── (decision_errors)       what a person decided about a schema cannot be done
 │   │   ├── HomeInUseError          another `dev` or `demo` runs on the INGEST_HOME
 │   │   ├── TableOwnershipError     the table belongs to another declaration or ledger
 │   │   └── TableMissingError       the table was dropped after files were committed to it
@@ -23,8 +21,6 @@ IngestError
 │   │   ├── UnsupportedTypeError    a type that Iceberg cannot hold
 │   │   ├── TableLayoutError        the file lacks a column of partition_by or sort_by
 │   │   └── RejectedRatioError      more rejected rows than `max_rejected_ratio` allows
-│   ├── ReshapeRefusedError         a change of the table's schema that cannot be made
-│   │   └── ValuesDoNotConvertError values in the table that the new type cannot hold
 │   ├── WorkerDiedError             the file was being read each time its worker died
 │   └── SchemaParkedError           not a failure: the file waits for a decision
 └── RetryableError                  the same call may go through later
@@ -117,18 +113,6 @@ class UnknownFileError(ConfigurationError):
     """The ledger has no file with the key that was asked for."""
 
 
-class UnknownVersionError(ConfigurationError):
-    """The ingestion has no schema version of the number that was asked for."""
-
-
-class DecisionOutdatedError(ConfigurationError):
-    """The schema or the state of a version is not what a decision was made on; nothing changed."""
-
-
-class DecisionRefusedError(ConfigurationError):
-    """What was decided about a schema cannot be done; the message says why and what can be."""
-
-
 class HomeInUseError(ConfigurationError):
     """Another `ingest-assets dev` or `demo` runs on this home; nothing was started."""
 
@@ -183,28 +167,6 @@ class TableLayoutError(FileContentError):
 
 class RejectedRatioError(FileContentError):
     """More rows were rejected than `max_rejected_ratio` allows; the good rows were not written."""
-
-
-class ReshapeRefusedError(FinalError):
-    """A change of the table's schema that cannot be made; the table is unchanged.
-
-    `column` is the path of the column with dots.
-    """
-
-    fate = Fate.ALL_FREE
-
-    def __init__(self, message: str, column: str) -> None:
-        self.column = column
-        super().__init__(message)
-
-
-class ValuesDoNotConvertError(ReshapeRefusedError):
-    """`count` values of the column do not fit its new type, `example` among them."""
-
-    def __init__(self, message: str, column: str, count: int, example: str) -> None:
-        self.count = count
-        self.example = example
-        super().__init__(message, column)
 
 
 class WorkerDiedError(FinalError):

@@ -16,11 +16,14 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from ingest_assets.declared import Declared, not_yet, sentences
+from ingest_assets.schema.types import format_type
+from ingest_assets.schema_declaration import SchemaRules
 from ingest_assets.source_declaration import Format, Source
-from ingest_assets.table_declaration import SchemaRules, Table
+from ingest_assets.table_declaration import Table
 
 
 class Batch(Declared):
@@ -134,6 +137,16 @@ class Ingestion(Declared):
                 f"{value!r} should be lower-case letters, digits and _, beginning with a letter"
             )
         return value
+
+    @model_validator(mode="after")
+    def _types_that_the_format_holds(self) -> "Ingestion":
+        for column in self.schema_rules.declared_columns:
+            if self.format.cannot_hold(column.type):
+                raise ValueError(
+                    f"schema.columns: {self.format.type} files cannot hold {column.name}, "
+                    f"a {format_type(column.type)}; declare it as string"
+                )
+        return self
 
     @field_validator("owners")
     @classmethod

@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 from pydantic import (
     AwareDatetime,
     Field,
@@ -139,3 +140,7 @@ class Format(Declared):
         if self.type not in ("json", "csv", "parquet"):
             raise AssertionError("refused when the declaration was validated")
         return reader_for(self.type, self.options)
+
+    def cannot_hold(self, type_: pa.DataType) -> bool:
+        """No value of a file of the format fits the type."""
+        return self.type == "csv" and bool(pa.types.is_nested(type_))

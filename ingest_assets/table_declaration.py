@@ -1,40 +1,12 @@
-"""The `table` and `schema` of a declaration: where the rows go, and under what rules."""
+"""The `table` of a declaration: where the rows go."""
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from ingest_assets.declared import Declared, not_yet
+from ingest_assets.declared import Declared, not_yet, refuse_doubles
 from ingest_assets.table_terms import PartitionTerm, SortTerm
-
-
-class ColumnDeclaration(Declared):
-    """A declared column of the table."""
-
-    name: str
-    type: str
-    required: bool = False
-    description: str | None = None
-
-
-class SchemaRules(Declared):
-    """What happens when a file's schema differs from the table's."""
-
-    columns: Annotated[list[ColumnDeclaration] | None, not_yet(None)] = None
-    on_new_column: Annotated[Literal["merge", "review", "rescue", "ignore"], not_yet("merge")] = (
-        "merge"
-    )
-    on_missing_column: Annotated[Literal["review", "allow"], not_yet("review")] = "review"
-    on_type_change: Annotated[Literal["review", "rescue"], not_yet("review")] = "review"
-    optional_columns: Annotated[list[str], not_yet([])] = Field(default_factory=list)
-
-
-def _refuse_doubles(terms: Sequence[object], texts: list[str]) -> None:
-    for index, term in enumerate(terms):
-        if term in terms[:index]:
-            raise ValueError(f"has {texts[index]!r} twice; leave one out")
 
 
 class Table(Declared):
@@ -62,13 +34,13 @@ class Table(Declared):
     @field_validator("partition_by")
     @classmethod
     def _partition_terms(cls, value: list[str]) -> list[str]:
-        _refuse_doubles([PartitionTerm.parse(term) for term in value], value)
+        refuse_doubles([PartitionTerm.parse(term) for term in value], value)
         return value
 
     @field_validator("sort_by")
     @classmethod
     def _sort_terms(cls, value: list[str]) -> list[str]:
-        _refuse_doubles([SortTerm.parse(term).column for term in value], value)
+        refuse_doubles([SortTerm.parse(term).column for term in value], value)
         return value
 
     @field_validator("properties")

@@ -132,6 +132,10 @@ def test_no_field_is_missing_from_what_is_documented() -> None:
     assert set(_leaves(Ingestion.model_validate(REQUIRED))) == set(paths(written))
 
 
+def _column(name: str, type_: str = "long", **more: object) -> dict[str, object]:
+    return {"name": name, "type": type_, **more}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -150,6 +154,16 @@ def test_no_field_is_missing_from_what_is_documented() -> None:
         ("max_rejected_ratio", 1),
         ("table.partition_by", ["day(at)", "bucket(16, id)", "truncate(4, sku)", "region"]),
         ("table.sort_by", ["customer_id", "ordered_at desc"]),
+        ("schema.columns", [{"name": "order_id", "type": "long", "required": True}]),
+        ("schema.columns", [{"name": "a", "type": "struct<b: list<decimal(10,2)>>"}]),
+        ("schema.columns", [{"name": "a", "type": "date", "description": "When it was sold."}]),
+        ("schema.columns", []),
+        ("schema.on_new_column", "review"),
+        ("schema.on_new_column", "rescue"),
+        ("schema.on_new_column", "ignore"),
+        ("schema.on_missing_column", "allow"),
+        ("schema.on_type_change", "rescue"),
+        ("schema.optional_columns", ["note", "that_may_come_later"]),
         ("table.properties", {"write.target-file-size-bytes": "134217728"}),
         ("table.identifier", "lake.raw.orders_2"),
         ("batch", {"max_files": 1, "max_bytes": 1}),
@@ -177,14 +191,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
         ("source.after_success", {"action": "move", "to": "s3://archive/"}),
         ("source.after_success", {"action": "burn"}),
         ("source.after_success", "delete"),
-        ("schema.columns", [{"name": "order_id", "type": "long", "required": True}]),
-        ("schema.columns", {"order_id": "long"}),
-        ("schema.columns", [{"nme": "order_id"}]),
-        ("schema.on_new_column", "review"),
-        ("schema.on_new_column", "rescue"),
-        ("schema.on_missing_column", "allow"),
-        ("schema.on_type_change", "rescue"),
-        ("schema.optional_columns", ["note"]),
         ("table.write_mode", "merge"),
         ("table.write_mode", "overwrite"),
         ("table.primary_key", ["order_id"]),
@@ -288,6 +294,45 @@ def test_an_unknown_field_is_named_with_the_nearest_or_all_there_are(
         ("table.partition_by", ["region", "region"], "'region' twice"),
         ("table.sort_by", ["at downwards"], "'at downwards' is not a sort term"),
         ("table.properties", {"commit.retry.num-retries": "4"}, "is set by the ingestion itself"),
+        ("schema.on_new_column", "merg", "not 'merg'; did you mean merge?"),
+        ("schema.on_new_column", "drop", "'merge', 'review', 'rescue' or 'ignore', not 'drop'"),
+        ("schema.on_missing_column", "allowed", "did you mean allow?"),
+        ("schema.on_type_change", "merge", "'review' or 'rescue', not 'merge'"),
+        ("schema.optional_columns", "note", "a valid list"),
+        (
+            "schema.optional_columns",
+            ["Note"],
+            "a field 'Note' of the files becomes the column note",
+        ),
+        ("schema.columns", {"order_id": "long"}, "a valid list"),
+        ("schema.columns", [{"name": "id"}], "columns.0.type: is required and missing"),
+        ("schema.columns", [_column("id", requird=True)], "did you mean required?"),
+        (
+            "schema.columns",
+            [_column("OrderID")],
+            "'OrderID' of the files becomes the column order_id",
+        ),
+        (
+            "schema.columns",
+            [_column("_file_id")],
+            "names that begin with _ are the ingestion's own",
+        ),
+        ("schema.columns", [_column("a"), _column("a")], "has 'a' twice; leave one out"),
+        (
+            "schema.columns",
+            [_column("a", "integer")],
+            "columns.0.type: 'integer': 'integer' is no type",
+        ),
+        ("schema.columns", [_column("a", "decimal(39,0)")], "expected a number from 1 to 38"),
+        ("schema.columns", [_column("a", "decimal(10")], "needs quotes around a type with a comma"),
+        ("schema.columns", [_column("a", "struct<Zip: long>")], "the field Zip should be zip"),
+        ("schema.columns", [_column("a", "list<struct<_x: int>>")], "should be source_x"),
+        ("schema.columns", [_column("a", "struct<b: int, b: int>")], "has the field b twice"),
+        (
+            "schema.columns",
+            [_column("a", "map<list<int>, int>")],
+            "the keys of a map cannot be list<int>",
+        ),
         ("batch.max_files", 0, "greater than 0"),
         ("batch.max_files", "many", "a valid integer"),
         ("schedule.cron", "0 2 * *", "is not a cron line of five fields, as in 0 2 * * *"),
@@ -304,6 +349,19 @@ def test_a_wrong_value_is_named_with_what_would_be_right(
     about = [text for text in problems if text.startswith(f"orders/defs.yaml: attributes.{field}")]
     assert len(about) == 1, problems
     assert problem in about[0]
+
+
+def test_a_column_is_not_required_and_optional_at_once() -> None:
+    (problem,) = _problems(
+        _with("schema", {"columns": [_column("id", required=True)], "optional_columns": ["id"]})
+    )
+    assert problem.startswith("orders/defs.yaml: attributes.schema: the column id is required")
+
+
+def test_a_csv_file_holds_no_nested_columns() -> None:
+    declared = {**_with("schema.columns", [_column("a", "list<int>")]), "format": {"type": "csv"}}
+    (problem,) = _problems(declared)
+    assert "schema.columns: csv files cannot hold a, a list<int>; declare it as string" in problem
 
 
 @pytest.mark.parametrize(

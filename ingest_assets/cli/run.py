@@ -40,6 +40,8 @@ def command(name: str, as_json: bool) -> None:
             "snapshot_id": result.snapshot_id,
             "waiting": result.waiting,
         }
+        if result.refused:
+            outcome["schema"] = result.refused
         click.echo(json.dumps(outcome))
     else:
         _print(name, result)
@@ -94,5 +96,7 @@ def _print(name: str, result: PassResult) -> None:
         Console(width=None if sys.stdout.isatty() else 160).print(table)
     if len(bad) > _SHOWN:
         click.echo(f"and {len(bad) - _SHOWN} more: ingest-assets files {name}")
+    if result.refused:
+        click.echo(f"{result.refused}.")
     for status, count in result.waiting.items():
         click.echo(f"{count} {status}: ingest-assets files {name} --status {status}")

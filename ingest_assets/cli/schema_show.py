@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_assets.cli.schema_list import as_object, grouped
+from ingest_assets.decision_errors import UnknownVersionError
 from ingest_assets.deployment import Deployment
-from ingest_assets.errors import UnknownVersionError
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import FILES_SHOWN, VersionRow
 from ingest_assets.schema.difference import Change, difference

@@ -112,9 +112,9 @@ class BatchWork:
 
     def _open_state(self) -> SchemaState:
         with self.deployment.ledger.transaction() as connection:
-            is_known = schema_versions.active(connection, self.ingestion.name) is not None
+            is_written = schema_versions.was_ever_written(connection, self.ingestion.name)
         target = open_table(
-            self.deployment, self.ingestion, must_exist=is_known and not self.may_create
+            self.deployment, self.ingestion, must_exist=is_written and not self.may_create
         )
         return open_state(
             self.deployment.ledger, self.ingestion.name, target, self.claimed.files[0].file_id

@@ -18,7 +18,7 @@ from ingest_assets.files.reading.reader import Reader, Stumbled
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
-from ingest_assets.schema.difference import Change
+from ingest_assets.schema.difference import Change, Verdict, difference
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.policy import Decision, SchemaRules, decide
 from ingest_assets.schema.samples import samples
@@ -116,6 +116,8 @@ class FileReading:
             self._park(content, observed, decision)
         self._decision = decision
         self.detail["detected"] = dict(observed.detected)
+        if decision.ignored:
+            self.detail["ignored"] = sorted(decision.ignored)
         chunks = self._reader.read_careful(content, decision.target, ignored=decision.ignored)
         self._gather(chunks, "careful")
 
@@ -171,8 +173,13 @@ class FileReading:
 
     def evolve(self) -> None:
         """Staged: the table holds what the file brings."""
-        if self.brings_change and self._decision is not None:
-            self._state.bring(self._decision.target, self._decision.difference, self._file.file_id)
+        decision = self._decision
+        if decision is None or not self.brings_change:
+            return
+        found = decision.difference
+        if found.verdict is Verdict.BREAKING:  # which the declaration allows: the table does not
+            found = difference(self._state.columns, decision.target)
+        self._state.bring(decision.target, found, self._file.file_id)
 
     def _own_writer(self) -> DataFileWriter:
         self.evolve()

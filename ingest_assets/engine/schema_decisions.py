@@ -6,10 +6,10 @@ The files that wait for the decision are read again at the next tick or pass, by
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ingest_assets.decision_errors import DecisionRefusedError, UnknownVersionError
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.engine.batch_work import open_table
-from ingest_assets.errors import DecisionRefusedError, UnknownVersionError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import registry, schema_versions
 from ingest_assets.ledger.decisions import SchemaDecision
@@ -147,8 +147,9 @@ def _columns_after(
         raise DecisionRefusedError("Values for existing rows go with backfill alone.")
     match resolution:
         case Resolution.ACCEPT:
-            present = frozenset((pending.diff or {}).get("always_present", ()))
-            return accepted(columns, observed, present)
+            declared = [column.name for column in observed if column.is_required]
+            present = (pending.diff or {}).get("always_present", declared)
+            return accepted(columns, observed, frozenset(present))
         case Resolution.MERGE:
             return merged(columns, observed)
         case Resolution.BACKFILL:

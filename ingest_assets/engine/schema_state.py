@@ -45,8 +45,18 @@ class SchemaState:
         self.columns = columns
         self.change_index = self._add("ACTIVE", columns, found, file_id)
 
+    def declare(self, columns: Columns, found: Difference) -> int:
+        """The index of the version that says what the table holds, or will from its first rows."""
+        self.columns = columns
+        self.change_index = self._add("ACTIVE", columns, found, None)
+        return self.change_index
+
     def park(
-        self, columns: Columns, found: Difference, file_id: int, always_present: frozenset[str]
+        self,
+        columns: Columns,
+        found: Difference,
+        file_id: int | None,
+        always_present: frozenset[str] = frozenset(),
     ) -> int:
         """The index of the PENDING version of this shape; one for all files that have it."""
         wanted = fingerprint(columns)
@@ -61,7 +71,7 @@ class SchemaState:
         status: Any,
         columns: Columns,
         found: Difference,
-        file_id: int,
+        file_id: int | None,
         more: dict[str, Any] | None = None,
     ) -> int:
         self.changes.append(
@@ -100,7 +110,7 @@ class SchemaState:
             self._holds_lineage = True
 
 
-def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> SchemaState:
+def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int | None) -> SchemaState:
     """The state at the beginning of a batch: the ledger's active version and the table as it is.
 
     Where the table says otherwise (it is adopted, or another engine changed it), a first change

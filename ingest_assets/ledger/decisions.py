@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from ingest_assets.errors import DecisionOutdatedError
+from ingest_assets.decision_errors import DecisionOutdatedError
 from ingest_assets.ledger import schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import LEASE, Holder

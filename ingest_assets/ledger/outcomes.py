@@ -132,21 +132,12 @@ def finish(
     if batch is None:
         return False
     if batch.decision is not None:
-        decision = SchemaDecision(**batch.decision)
-        decisions.apply(connection, batch.ingestion, decision, batch_id)
+        decided = SchemaDecision(**batch.decision)
+        decisions.apply(connection, batch.ingestion, decided, batch_id)
     lock_files_of(connection, batch_id)
     changes = [SchemaChange(**change) for change in batch.schema_changes or []]
     versions = schema_versions.apply(connection, batch.ingestion, batch_id, changes)
-    connection.execute(
-        text("""
-            UPDATE ingest.attempts SET
-                finished_at = now(),
-                schema_version = coalesce(
-                    CAST(CAST(:versions AS jsonb)->>change_index AS int), schema_version)
-            WHERE batch_id = :batch_id
-        """),
-        {"batch_id": batch_id, "versions": json.dumps(versions)},
-    )
+    _number(connection, batch_id, versions)
     connection.execute(
         _APPLY_OUTCOMES,
         {
@@ -157,6 +148,20 @@ def finish(
     )
     schema_versions.mark_written(connection, batch.ingestion, batch_id)
     return True
+
+
+def _number(connection: Connection, batch_id: str, versions: Sequence[int]) -> None:
+    """Each attempt has the number of the version that it brought or met."""
+    connection.execute(
+        text("""
+            UPDATE ingest.attempts SET
+                finished_at = now(),
+                schema_version = coalesce(
+                    CAST(CAST(:versions AS jsonb)->>change_index AS int), schema_version)
+            WHERE batch_id = :batch_id
+        """),
+        {"batch_id": batch_id, "versions": json.dumps(versions)},
+    )
 
 
 _APPLY_OUTCOMES = text("""

@@ -15,8 +15,9 @@ from ingest_assets.schema.union import union
 class SchemaChange:
     """A version that a batch is about to make: ACTIVE with its commit, or PENDING.
 
-    `fields` and `diff` are what `schema.types.columns_to_json` and `Difference.to_json` give.
-    `base_version` is the ACTIVE version that the batch began with.
+    `file_id` is None where the declaration brought it. `fields` and `diff` are what
+    `schema.types.columns_to_json` and `Difference.to_json` give. `base_version` is the ACTIVE
+    version that the batch began with.
     """
 
     status: Literal["ACTIVE", "PENDING"]
@@ -61,8 +62,20 @@ def active(connection: Connection, ingestion: str) -> SchemaVersion | None:
     return None if row is None else SchemaVersion(*row)
 
 
+def was_ever_written(connection: Connection, ingestion: str) -> bool:
+    """Rows of the ingestion were committed, so its table has to be there."""
+    found = connection.execute(
+        text("""
+            SELECT 1 FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND last_written_at IS NOT NULL LIMIT 1
+        """),
+        {"ingestion": ingestion},
+    ).first()
+    return found is not None
+
+
 def apply(
-    connection: Connection, ingestion: str, batch_id: str, changes: Sequence[SchemaChange]
+    connection: Connection, ingestion: str, batch_id: str | None, changes: Sequence[SchemaChange]
 ) -> list[int]:
     """The version number of each change, in order, each new one numbered and in the ledger.
 
@@ -77,7 +90,9 @@ def apply(
     return [_apply_one(connection, ingestion, batch_id, change) for change in changes]
 
 
-def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: SchemaChange) -> int:
+def _apply_one(
+    connection: Connection, ingestion: str, batch_id: str | None, change: SchemaChange
+) -> int:
     if change.status == "PENDING":
         decided = _decided_meanwhile(connection, ingestion, batch_id, change)
         if decided is not None:
@@ -99,7 +114,7 @@ def _apply_one(connection: Connection, ingestion: str, batch_id: str, change: Sc
 
 
 def _decided_meanwhile(
-    connection: Connection, ingestion: str, batch_id: str, change: SchemaChange
+    connection: Connection, ingestion: str, batch_id: str | None, change: SchemaChange
 ) -> int | None:
     """The version of this shape about which somebody decided while the batch was at work."""
     found = connection.execute(
@@ -137,8 +152,6 @@ def make_active(
     _deprecate_active(connection, ingestion)
     if version is None:
         version = _insert(connection, ingestion, change)
-        resolve(connection, ingestion, version, resolved, "ACTIVE")
-        return version
     resolve(connection, ingestion, version, resolved, "ACTIVE")
     connection.execute(
         text("""
@@ -208,6 +221,19 @@ def _insert(
         },
     ).scalar_one()
     return int(version)
+
+
+def describe(
+    connection: Connection, ingestion: str, version: int, fields: Sequence[dict[str, Any]]
+) -> None:
+    """The version has these fields, which differ from those it had in their descriptions only."""
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions SET fields = CAST(:fields AS jsonb)
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {"ingestion": ingestion, "version": version, "fields": json.dumps(list(fields))},
+    )
 
 
 def mark_written(connection: Connection, ingestion: str, batch_id: str) -> None:

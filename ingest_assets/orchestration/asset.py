@@ -23,6 +23,7 @@ from ingest_assets.orchestration.names import (
     check_specs,
     partitions_def,
 )
+from ingest_assets.orchestration.reporting import column_schema
 from ingest_assets.orchestration.run_batches import claimed_batches
 from ingest_assets.orchestration.run_report import RunReport
 
@@ -43,10 +44,7 @@ def build_asset(
         partitions_def=partitions_def(ingestion),
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=specs,
-        metadata={
-            "dagster/table_name": ingestion.table.identifier,
-            "dagster/uri": ingestion.source.uri,
-        },
+        metadata=_metadata(ingestion),
     )
     def files_to_rows() -> Any:
         outputs = end(ingest().collect())
@@ -64,6 +62,16 @@ def _description(ingestion: Ingestion) -> str:
         "failed check says why. Materializing a partition reads its file again and replaces its "
         f"rows. Rows that could not be read are in `{ingestion.table.identifier}__rejected`."
     )
+
+
+def _metadata(ingestion: Ingestion) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/table_name": ingestion.table.identifier,
+        "dagster/uri": ingestion.source.uri,
+    }
+    if declared := ingestion.schema_rules.declared_columns:
+        metadata["dagster/column_schema"] = column_schema(declared)
+    return metadata
 
 
 def _store_kind(ingestion: Ingestion) -> str:

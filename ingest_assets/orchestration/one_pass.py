@@ -33,12 +33,16 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class PassResult:
-    """What a pass did. `files` are those that it touched, each with its last outcome."""
+    """What a pass did. `files` are those that it touched, each with its last outcome.
+
+    `refused`: why the declared columns are not the table's, in one line.
+    """
 
     files: dict[str, FileReport] = field(default_factory=dict)
     snapshot_id: int | None = None
     seconds: float = 0.0
     waiting: dict[str, int] = field(default_factory=dict)
+    refused: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -73,6 +77,7 @@ def ingest_once(
     asset = build_asset(ingestion, lambda: deployment)
     _free_queued(deployment, ingestion, instance)
     tick = run_tick(deployment, ingestion, instance, "command")
+    result.refused = tick.refused
     given_back = 0
     while True:
         apply_tick(instance, tick)

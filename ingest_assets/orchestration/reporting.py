@@ -35,11 +35,12 @@ def materializations(
         (partition_key_of(file.key), _metadata(file)) for file in files if file.outcome == "SUCCESS"
     ]
     if found and columns:
-        found[-1][1]["dagster/column_schema"] = _column_schema(columns)
+        found[-1][1]["dagster/column_schema"] = column_schema(columns)
     return list(found)
 
 
-def _column_schema(columns: Columns) -> dg.TableSchema:
+def column_schema(columns: Columns) -> dg.TableSchema:
+    """The columns as the UI lists them."""
     return dg.TableSchema(
         [
             dg.TableColumn(
@@ -71,6 +72,8 @@ def _metadata(file: FileReport) -> dict[str, Any]:
         metadata["snapshot_id"] = str(file.snapshot_id)
     if detected := file.detail.get("detected"):
         metadata["detected"] = detected
+    if ignored := file.detail.get("ignored"):
+        metadata["ignored_columns"] = ignored
     return metadata
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import batch_work
 from ingest_assets.engine.batch_work import BatchWork
+from ingest_assets.engine.declared_schema import apply_declaration
 from ingest_assets.engine.recovery import recover
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, planning
@@ -32,6 +33,9 @@ def claimed_batches(
         IngestError: a service is out of reach; the batch that was to come is not begun.
     """
     end_lost_runs(services, context.instance, recover(services, ingestion))
+    refused = apply_declaration(services, ingestion)
+    if refused:
+        context.log.warning("%s.", refused)
     is_person = is_asked_by_person(context.run)
     for batch_id in (_asked_for if is_person else _planned_for)(context, services, ingestion, keys):
         work = batch_work.claim(

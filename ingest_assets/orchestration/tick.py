@@ -15,6 +15,7 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.declared_schema import apply_declaration
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import Recovered, recover
 from ingest_assets.engine.wanted_files import apply_pattern
@@ -52,6 +53,7 @@ class Tick:
     partitions_requests: tuple[PartitionsRequest, ...] = ()
     waiting_batches: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    refused: str | None = None
 
     def summary(self) -> str:
         """One line for people: what was found, what was asked for, and what waits."""
@@ -73,6 +75,8 @@ class Tick:
             for status in ("FAILED", "DEAD_LETTER", "PARKED")
             if self.counts.get(status)
         ]
+        if self.refused:
+            parts.append(self.refused)
         return "; ".join(parts) + "."
 
 
@@ -91,9 +95,9 @@ def run_tick(
     end_lost_runs(deployment, instance, recovered)
     seen = discover(deployment, ingestion, None if origin == "command" else LISTING_TIME)
     apply_pattern(deployment, ingestion, partial(_delete_partitions, instance, ingestion))
-    return replace(
-        plan_again(deployment, ingestion, instance, origin), seen=seen, recovered=recovered
-    )
+    refused = apply_declaration(deployment, ingestion)
+    planned = plan_again(deployment, ingestion, instance, origin)
+    return replace(planned, seen=seen, recovered=recovered, refused=refused)
 
 
 def _delete_partitions(
@@ -228,8 +232,8 @@ def _check_table(deployment: Deployment, ingestion: Ingestion, batch: PlannedBat
     """Before any run is asked for: the table can be written to. Otherwise the tick says so."""
     try:
         with deployment.ledger.transaction() as connection:
-            is_known = schema_versions.active(connection, ingestion.name) is not None
-        open_table(deployment, ingestion, must_exist=is_known)
+            is_written = schema_versions.was_ever_written(connection, ingestion.name)
+        open_table(deployment, ingestion, must_exist=is_written)
     except BaseException:
         with deployment.ledger.transaction() as connection:
             batches.free_planned(connection, batch.batch_id, "the table cannot be written to")

@@ -64,22 +64,22 @@ class Change:
     renamed_to: str | None = None
     score: float | None = None
 
-    def explanation(self) -> str:
-        """The change in one line, for a person."""
+    def explanation(self, by: str = "the file") -> str:
+        """The change in one line, for a person; `by` is what brings it."""
         name = f"column `{self.path}`"
         match self.kind:
             case ChangeKind.ADDED:
                 return f"{name}: new, {self.after}"
             case ChangeKind.MISSING:
                 need = "required" if self.is_breaking else "optional"
-                return f"{name}: {need}, {self.before}, the file does not have it"
+                return f"{name}: {need}, {self.before}, {by} does not have it"
             case ChangeKind.NULLABILITY:
                 return f"{name}: was {self.before}, is {self.after}"
             case ChangeKind.RENAMED:
                 return f"{name}: perhaps renamed to `{self.renamed_to}`, both {self.before}"
             case _:
                 word = {"widened": " (wider)", "narrowed": " (narrower)"}.get(self.kind, "")
-                return f"{name}: was {self.before}, the file has {self.after}{word}"
+                return f"{name}: was {self.before}, {by} has {self.after}{word}"
 
 
 @dataclass(frozen=True)

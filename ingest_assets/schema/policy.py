@@ -17,18 +17,16 @@ from ingest_assets.schema.union import union, without
 
 @dataclass(frozen=True)
 class SchemaRules:
-    """The declaration's `schema`, as far as it judges files.
+    """The declaration's `schema`, as far as it judges files; declared columns are a version.
 
-    `declared` are the columns that the declaration names; before there is a version they stand in
-    for one, and the file must have been observed against them. `ignored` are changes that a person
-    decided to ignore: they park no file, and what they would add is rescued.
+    `ignored` are changes that a person decided to ignore: they park no file, and what they would
+    add is rescued.
     """
 
     on_new_column: Literal["merge", "review", "rescue", "ignore"] = "merge"
     on_missing_column: Literal["review", "allow"] = "review"
     on_type_change: Literal["review", "rescue"] = "review"
     optional_columns: frozenset[str] = frozenset()
-    declared: Columns | None = None
     ignored: tuple[Change, ...] = ()
 
 
@@ -55,20 +53,17 @@ class Decision:
 
 def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> Decision:
     """The verdict on the file, and what to write it with."""
-    known = rules.declared if active is None else active
     if observed.record_count == 0:
-        return _nothing_to_judge(active, known or ())
-    found = difference(known, observed.columns)
+        return _nothing_to_judge(active)
+    if active is None:
+        columns = tuple(_at_version_one(column, observed, rules) for column in observed.columns)
+        return Decision(Verdict.INITIAL, difference(None, columns), columns)
+    found = difference(active, observed.columns)
     causes = _causes(found, rules)
     if causes:
-        merged = union(known or (), observed.columns)
-        return Decision(found.verdict, found, merged, causes=causes)
-    additions = known is None or rules.on_new_column == "merge"
+        return Decision(found.verdict, found, union(active, observed.columns), causes=causes)
     wanted = without(observed.columns, _ignored_additions(found, rules))
-    target = union(known or (), wanted, additions=additions)
-    if active is None:
-        target = tuple(_at_version_one(column, observed, rules) for column in target)
-        found = replace(found, verdict=Verdict.INITIAL)
+    target = union(active, wanted, additions=rules.on_new_column == "merge")
     ignored: frozenset[str] = frozenset()
     if rules.on_new_column == "ignore":
         names = {column.name for column in target}
@@ -76,10 +71,9 @@ def decide(active: Columns | None, observed: Observed, rules: SchemaRules) -> De
     return Decision(found.verdict, found, target, ignored)
 
 
-def _nothing_to_judge(active: Columns | None, known: Columns) -> Decision:
-    verdict = Verdict.INITIAL if active is None else Verdict.IDENTICAL
-    found = replace(difference(known, known), verdict=verdict)
-    return Decision(verdict, found, known)
+def _nothing_to_judge(active: Columns | None) -> Decision:
+    found = difference(active, active or ())
+    return Decision(found.verdict, found, active or ())
 
 
 def _causes(found: Difference, rules: SchemaRules) -> tuple[Change, ...]:
@@ -110,14 +104,15 @@ def _needs_review(change: Change, rules: SchemaRules) -> bool:
     if change.kind is ChangeKind.ADDED:
         return rules.on_new_column == "review"
     if change.kind is ChangeKind.MISSING:
-        return change.is_breaking and rules.on_missing_column == "review"
+        is_required = change.is_breaking and change.path not in rules.optional_columns
+        return is_required and rules.on_missing_column == "review"
     if change.kind in (ChangeKind.NARROWED, ChangeKind.TYPE_CHANGED):
         return rules.on_type_change == "review"
     return False
 
 
 def _at_version_one(column: Column, observed: Observed, rules: SchemaRules) -> Column:
-    is_required = column.is_required or (
+    is_required = (
         column.name in observed.always_present and column.name not in rules.optional_columns
     )
     return replace(column, is_required=is_required)

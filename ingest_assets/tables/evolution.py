@@ -5,7 +5,7 @@ wider precision (https://iceberg.apache.org/spec/#schema-evolution). Nothing is 
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -116,6 +116,16 @@ def stage(transaction: Transaction, columns: Columns) -> bool:
             update.make_column_optional(path)
         _apply(update, changes)
     return True
+
+
+def describe(transaction: Transaction, docs: Mapping[str, str]) -> None:
+    """The columns named in `docs` have these comments."""
+    schema = transaction.table_metadata.schema()
+    changed = {name: doc for name, doc in docs.items() if schema.find_field(name).doc != doc}
+    if changed:
+        with transaction.update_schema() as update:
+            for name, doc in changed.items():
+                update.update_column((name,), doc=doc)
 
 
 def _required(type_: IcebergType, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

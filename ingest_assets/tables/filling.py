@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.schema import Schema
 
-from ingest_assets.errors import ReshapeRefusedError
+from ingest_assets.decision_errors import ReshapeRefusedError
 from ingest_assets.schema.conversion import NO_MISFITS, Misfits, can_convert, convert
 from ingest_assets.schema.fit import FITS, fitter
 from ingest_assets.schema.text import text_parser

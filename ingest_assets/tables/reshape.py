@@ -11,11 +11,11 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table, Transaction
 
+from ingest_assets.decision_errors import ReshapeRefusedError
 from ingest_assets.errors import (
     CatalogError,
     CommitConflictError,
     LeaseLostError,
-    ReshapeRefusedError,
     TableMissingError,
 )
 from ingest_assets.tables import commit as commits

@@ -10,7 +10,8 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.types import MapType, NestedField, StructType
 
-from ingest_assets.errors import ReshapeRefusedError, UnsupportedTypeError
+from ingest_assets.decision_errors import ReshapeRefusedError
+from ingest_assets.errors import UnsupportedTypeError
 from ingest_assets.schema.conversion import can_convert
 from ingest_assets.schema.names import column_name
 from ingest_assets.schema.promotion import is_promotion

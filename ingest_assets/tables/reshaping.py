@@ -7,7 +7,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table, TableProperties, Transaction
 from pyiceberg.table.update import AddSchemaUpdate, AssertCurrentSchemaId, SetCurrentSchemaUpdate
 
-from ingest_assets.errors import ReshapeRefusedError
+from ingest_assets.decision_errors import ReshapeRefusedError
 from ingest_assets.tables.field_paths import enclosing, siblings_before
 from ingest_assets.tables.iceberg_types import to_iceberg
 from ingest_assets.tables.operations import (

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 from pyiceberg.table import FileScanTask, Table
 
-from ingest_assets.errors import FileContentError, ReshapeRefusedError, ValuesDoNotConvertError
+from ingest_assets.decision_errors import ReshapeRefusedError, ValuesDoNotConvertError
+from ingest_assets.errors import FileContentError
 from ingest_assets.schema.calendar import is_in_calendar
 from ingest_assets.schema.conversion import Misfits
 from ingest_assets.tables.catalog_errors import reachable

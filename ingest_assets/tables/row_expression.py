@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ingest_assets.errors import ReshapeRefusedError
+from ingest_assets.decision_errors import ReshapeRefusedError
 
 _SETTINGS = {
     "TimeZone": "UTC",

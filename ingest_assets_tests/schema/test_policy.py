@@ -1,6 +1,7 @@
 """What is decided about a file, by the rules of its declaration."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -108,9 +109,31 @@ def test_a_file_without_records_changes_nothing_and_lacks_nothing() -> None:
     assert decide(None, _observed(records=0), SchemaRules()).target == ()
 
 
-def test_declared_columns_stand_in_for_a_first_version() -> None:
-    rules = SchemaRules(declared=(_ID, _NOTE))
-    decision = decide(None, _observed(_ID, _NEW), rules)
-    assert decision.verdict == "INITIAL"
-    assert _words(decision.target) == {"id": "long!", "note": "string", "new": "date!"}
-    assert decide(None, _observed(_NEW), rules).is_parked
+@pytest.mark.parametrize("choice", ["merge", "review", "rescue", "ignore"])
+def test_no_column_of_the_first_file_is_new(choice: Any) -> None:
+    decision = decide(None, _observed(_ID, _NEW), SchemaRules(on_new_column=choice))
+    assert (decision.verdict, decision.is_parked, decision.ignored) == ("INITIAL", False, set())
+    assert _words(decision.target) == {"id": "long!", "new": "date!"}
+
+
+def test_a_nested_new_field_waits_for_review_or_stays_out_of_the_table() -> None:
+    active = (Column("a", parse_type("struct<x: long>")),)
+    observed = _observed(Column("a", parse_type("struct<x: long, y: long>")))
+    decision = decide(active, observed, SchemaRules(on_new_column="review"))
+    assert [change.path for change in decision.causes] == ["a.y"]
+    for choice in ("rescue", "ignore"):
+        decision = decide(active, observed, SchemaRules(on_new_column=choice))  # type: ignore[arg-type]
+        assert (decision.is_parked, decision.target, decision.ignored) == (False, active, set())
+
+
+def test_a_required_column_that_the_declaration_makes_optional_may_be_missing() -> None:
+    rules = SchemaRules(optional_columns=frozenset({"id"}))
+    assert not decide((_ID, _NOTE), _observed(_NOTE), rules).is_parked
+
+
+def test_iceberg_promotions_are_made_whatever_is_said_of_new_columns_and_types() -> None:
+    active = (Column("n", parse_type("int")),)
+    for choice in ("review", "rescue", "ignore"):
+        rules = SchemaRules(on_new_column=choice, on_type_change="rescue")  # type: ignore[arg-type]
+        decision = decide(active, _observed(Column("n", parse_type("long"))), rules)
+        assert (decision.verdict, _words(decision.target)) == ("NON_BREAKING", {"n": "long"})

@@ -1,39 +1,23 @@
 """A table's schema is changed, its data with it where Iceberg needs that, in one commit or none."""
 
-import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyiceberg.table import Table
 
-from ingest_assets.errors import (
-    ReshapeRefusedError,
-    TableMissingError,
-    TableOwnershipError,
-    ValuesDoNotConvertError,
-)
+from ingest_assets.decision_errors import ReshapeRefusedError, ValuesDoNotConvertError
 from ingest_assets.schema.conversion import can_convert
 from ingest_assets.schema.fit import text_of
-from ingest_assets.schema.promotion import is_promotion
 from ingest_assets.schema.types import format_type
 from ingest_assets.tables.operations import (
-    AddColumn,
-    Constant,
-    Drop,
-    Expression,
-    Fill,
     Operation,
-    Promote,
-    Rename,
     Retype,
 )
-from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.reshape import Reshaped, reshape
-from ingest_assets_tests.tables.lake import IDENTIFIER, Lake, columns, layout, read_by_duckdb
+from ingest_assets_tests.tables.lake import IDENTIFIER, Lake, columns, read_by_duckdb
 
 PRICE = pa.decimal128(12, 2)
 AT = pa.timestamp("us", tz="UTC")
