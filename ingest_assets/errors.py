@@ -22,7 +22,8 @@ IngestError
 │   │   ├── TableLayoutError        the file lacks a column of partition_by or sort_by
 │   │   └── RejectedRatioError      more rejected rows than `max_rejected_ratio` allows
 │   ├── WorkerDiedError             the file was being read each time its worker died
-│   └── SchemaParkedError           not a failure: the file waits for a decision
+│   ├── SchemaParkedError           not a failure: the file waits for a decision
+│   └── OtherTableError             not a failure: the file belongs into another table
 └── RetryableError                  the same call may go through later
     ├── ServiceError                exit code 1 of the command line
     │   ├── ObjectStoreError        unreachable, throttled, denied, or no such bucket
@@ -183,6 +184,17 @@ class SchemaParkedError(FinalError):
     def __init__(self, message: str, change_index: int, detail: dict[str, Any]) -> None:
         self.change_index = change_index
         self.detail = detail
+        super().__init__(message)
+
+
+class OtherTableError(FinalError):
+    """A person gave files of this shape a table of their own; a later batch writes it there.
+
+    `route` is that table's identifier, empty for the declared one.
+    """
+
+    def __init__(self, message: str, route: str) -> None:
+        self.route = route
         super().__init__(message)
 
 

@@ -5,7 +5,7 @@ No I/O and no Dagster here. The field names, their defaults and their meaning ar
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -155,6 +155,14 @@ class Ingestion(Declared):
             if not (owner.startswith("team:") or re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", owner)):
                 raise ValueError(f"{owner!r} should be an e-mail address or team:name")
         return value
+
+    def for_table(self, identifier: str, columns: Collection[str] = ()) -> "Ingestion":
+        """The same ingestion for another table, as the resolution `new_table` makes one.
+
+        It has the layout of the declared one as far as `columns`, which both have, allow it.
+        """
+        table = self.table.with_identifier(identifier, columns)
+        return self.model_copy(update={"table": table})
 
 
 @dataclass(frozen=True)

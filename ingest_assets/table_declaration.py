@@ -1,6 +1,7 @@
 """The `table` of a declaration: where the rows go."""
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -50,6 +51,17 @@ class Table(Declared):
             if name.startswith(("ingest.", "commit.retry.")):
                 raise ValueError(f"{name} is set by the ingestion itself; leave it out")
         return value
+
+    def with_identifier(self, identifier: str, columns: Collection[str]) -> "Table":
+        """The same for another table, without the terms of columns that are not among `columns`."""
+        changed = {
+            "identifier": identifier,
+            "partition_by": [
+                t for t in self.partition_by if PartitionTerm.parse(t).column in columns
+            ],
+            "sort_by": [t for t in self.sort_by if SortTerm.parse(t).column in columns],
+        }
+        return self.model_copy(update=changed)
 
     @property
     def asset_key_path(self) -> list[str]:

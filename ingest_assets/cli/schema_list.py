@@ -30,7 +30,7 @@ def list_command(name: str, as_json: bool) -> None:
         return
     _print(name, versions)
     for version in versions:
-        if version.status == "PENDING":
+        if version.status == "PENDING" and version.parked_files:
             click.echo(
                 f"Version {version.version} waits for a decision, with {version.parked_files} "
                 f"files: ingest-assets schema show {name} {version.version}"
@@ -42,6 +42,7 @@ def as_object(version: VersionRow) -> dict[str, Any]:
     found = version.difference
     return {
         "version": version.version,
+        "table": version.route or None,
         "status": version.status,
         "verdict": version.verdict,
         "compatibility": version.compatibility,
@@ -101,7 +102,7 @@ def _line(version: VersionRow) -> tuple[str, ...]:
         decided += f": {version.note}"
     compatibility = version.compatibility or ""
     files = str(version.file_count)
-    number = str(version.version)
+    number = str(version.version) + (f" of {version.route}" if version.route else "")
     return number, version.status, version.verdict, compatibility, changes, files, decided
 
 

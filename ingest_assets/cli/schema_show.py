@@ -21,6 +21,7 @@ CHOICES = (
     ("merge", "files of both shapes fit: columns that one lacks are null, types in conflict text"),
     ("ignore", "the table stays; what does not fit goes to _rescued_data, what is missing is null"),
     ("backfill", "new columns are added, with values for the rows that are there"),
+    ("new_table", "these files, and later ones of their shape, get a table of their own"),
     ("reject", "these files never come into the table"),
 )
 

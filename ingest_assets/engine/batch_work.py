@@ -12,7 +12,7 @@ from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, leases, outcomes, schema_versions
+from ingest_assets.ledger import batches, leases, outcomes, registry, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Steps, commit
@@ -112,12 +112,15 @@ class BatchWork:
 
     def _open_state(self) -> SchemaState:
         with self.deployment.ledger.transaction() as connection:
-            is_written = schema_versions.was_ever_written(connection, self.ingestion.name)
+            is_written = schema_versions.was_ever_written(
+                connection, self.ingestion.name, self.claimed.route
+            )
         target = open_table(
             self.deployment, self.ingestion, must_exist=is_written and not self.may_create
         )
+        first = self.claimed.files[0].file_id
         return open_state(
-            self.deployment.ledger, self.ingestion.name, target, self.claimed.files[0].file_id
+            self.deployment.ledger, self.ingestion.name, target, first, self.claimed.route
         )
 
     def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
@@ -188,11 +191,14 @@ def claim(
     holder = leases.Holder.this_process()
     with deployment.ledger.transaction() as connection:
         claimed = batches.claim(connection, batch_id, holder, run_id)
-    if claimed is None:
-        return None
+        if claimed is None:
+            return None
+        columns = registry.common_columns(connection, ingestion.name, claimed.route)
     lease = KeptLease(deployment.ledger, claimed)
     lease.start()
     reached(Step.CLAIMED, batch_id)
+    if claimed.route:
+        ingestion = ingestion.for_table(claimed.route, columns)
     return BatchWork(deployment, ingestion, claimed, lease, may_create)
 
 

@@ -2,7 +2,7 @@
 
 import traceback
 
-from ingest_assets.errors import SchemaParkedError
+from ingest_assets.errors import OtherTableError, SchemaParkedError
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
 
@@ -44,6 +44,19 @@ def parked(file: ClaimedFile, error: SchemaParkedError, seconds: float) -> FileO
         seconds=seconds,
         change_index=error.change_index,
         detail=error.detail,
+    )
+
+
+def routed(file: ClaimedFile, error: OtherTableError, seconds: float) -> FileOutcome:
+    """ROUTED: a batch of the other table reads it, and its rows leave this one."""
+    return FileOutcome(
+        file.file_id,
+        "ROUTED",
+        error_type=type(error).__name__,
+        error=str(error),
+        bytes=file.source.size_bytes,
+        seconds=seconds,
+        detail={"route": error.route},
     )
 
 

@@ -9,6 +9,7 @@ from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.errors import (
     FileTooLargeError,
+    OtherTableError,
     RejectedRatioError,
     SchemaParkedError,
     WorkerDiedError,
@@ -113,6 +114,7 @@ class FileReading:
             self._state.columns, observed, _rules(self._ingestion, self._state.ignored)
         )
         if decision.is_parked:
+            self._refuse_another_tables_file(content)
             self._park(content, observed, decision)
         self._decision = decision
         self.detail["detected"] = dict(observed.detected)
@@ -120,6 +122,19 @@ class FileReading:
             self.detail["ignored"] = sorted(decision.ignored)
         chunks = self._reader.read_careful(content, decision.target, ignored=decision.ignored)
         self._gather(chunks, "careful")
+
+    def _refuse_another_tables_file(self, content: Content) -> None:
+        """Raises OtherTableError for a shape that a person gave a table of its own."""
+        rules = _rules(self._ingestion, ())
+        for route, columns in self._state.others:
+            observed = self._reader.observe(content, columns)
+            if not decide(columns, observed, rules).is_parked:
+                name = route or "the declared table"
+                raise OtherTableError(
+                    f"{self._file.source.uri} has the shape of {name}. A later batch writes it "
+                    "there.",
+                    route,
+                )
 
     def _park(self, content: Content, observed: Observed, decision: Decision) -> None:
         """Raises SchemaParkedError with what a person needs to decide."""

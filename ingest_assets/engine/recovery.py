@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import leases, outcomes, rollbacks
+from ingest_assets.ledger import batches, leases, outcomes, registry, rollbacks
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.tables.commit import fence
-from ingest_assets.tables.main_branch import batches_of
+from ingest_assets.tables.main_branch import TableBatches, batches_of
 from ingest_assets.tables.rejected import SUFFIX, make_rejected
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def recover(deployment: Deployment, ingestion: Ingestion) -> Recovered:
             come through; the batches are taken over again when this process's lease on them ends.
     """
     holder = Holder.this_process()
-    known = batches_of(deployment.catalog, ingestion.table.identifier)
+    known = _batches_in_tables(deployment, ingestion)
     with deployment.ledger.transaction() as connection:
         strays = leases.take_up_strays(connection, ingestion.name, known.in_main, holder)
         lapsed = leases.take_over_lapsed(connection, ingestion.name, holder)
@@ -53,8 +53,24 @@ def recover(deployment: Deployment, ingestion: Ingestion) -> Recovered:
     return Recovered(tuple(finished), tuple(released), rolled_back)
 
 
+def _batches_in_tables(deployment: Deployment, ingestion: Ingestion) -> TableBatches:
+    with deployment.ledger.transaction() as connection:
+        routes = registry.routes(connection, ingestion.name)
+    found = [
+        batches_of(deployment.catalog, route or ingestion.table.identifier) for route in routes
+    ]
+    return TableBatches(
+        tuple(batch_id for known in found for batch_id in known.in_main),
+        tuple(batch_id for known in found for batch_id in known.abandoned),
+    )
+
+
 def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token: str) -> bool:
     """True when the batch was in the table and is finished, False when it was released."""
+    with deployment.ledger.transaction() as connection:
+        route = batches.route_of(connection, batch_id)
+    if route:
+        ingestion = ingestion.for_table(route)
     identifier = ingestion.table.identifier
     snapshot_id = fence(deployment.catalog, identifier, batch_id)
     if snapshot_id is None:

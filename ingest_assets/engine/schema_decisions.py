@@ -3,6 +3,7 @@
 The files that wait for the decision are read again at the next tick or pass, by the new schema.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import ChangeKind, difference
 from ingest_assets.schema.resolution import Resolution, accepted, merged
 from ingest_assets.schema.types import columns_from_json, columns_to_json
+from ingest_assets.tables.catalog import table_exists
 from ingest_assets.tables.operations import Constant, Expression, Fill, Operation
 from ingest_assets.tables.reshape_plan import ReshapePlan
 from ingest_assets.tables.reshape_plan import plan as plan_reshape
@@ -35,6 +37,7 @@ class Basis:
     version: int | None
     columns: Columns
     target: Target
+    route: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class DecisionPlan:
 
     `pending` is the version that the decision is about, None for a change asked for by itself.
     `after` are the columns afterwards. `table` is what becomes of the Iceberg table, None if it
-    stays as it is.
+    stays as it is. `new_table` is the one that the files get for themselves.
     """
 
     ingestion: Ingestion
@@ -53,6 +56,7 @@ class DecisionPlan:
     operations: tuple[Operation, ...] = ()
     pending: VersionRow | None = None
     table: ReshapePlan | None = None
+    new_table: str | None = None
 
     def decision(self, actor: str, note: str) -> SchemaDecision:
         """The decision as the ledger keeps it."""
@@ -64,16 +68,18 @@ class DecisionPlan:
             note=note,
             version=self.pending.version if self.pending else None,
             base_version=self.basis.version,
-            fields=columns_to_json(self.after) if is_new else None,
+            fields=columns_to_json(self.after) if is_new or self.new_table else None,
             verdict=found.verdict.value,
             compatibility=found.compatibility.value,
             diff=found.to_json(),
             detail={"ddl": list(self.table.ddl)} if self.table else None,
+            route=self.basis.route,
+            new_route=self.new_table,
         )
 
 
-def basis(deployment: Deployment, ingestion: Ingestion) -> Basis:
-    """The schema that the next batch would compare its files with.
+def basis(deployment: Deployment, ingestion: Ingestion, route: str = "") -> Basis:
+    """The schema that the next batch of the table would compare its files with.
 
     Raises:
         DecisionRefusedError: there is none before the first file.
@@ -81,16 +87,20 @@ def basis(deployment: Deployment, ingestion: Ingestion) -> Basis:
     """
     deployment.ledger.register(ingestion.name, ingestion.table.identifier)
     with deployment.ledger.transaction() as connection:
-        active = schema_versions.active(connection, ingestion.name)
-    target = open_table(deployment, ingestion, must_exist=active is not None)
+        active = schema_versions.active(connection, ingestion.name, route)
+        is_written = schema_versions.was_ever_written(connection, ingestion.name, route)
+        common = registry.common_columns(connection, ingestion.name, route)
     known = None if active is None else columns_from_json(active.fields)
+    if route:
+        ingestion = ingestion.for_table(route, common)
+    target = open_table(deployment, ingestion, must_exist=is_written)
     columns = effective_columns(known, target.columns)
     if columns is None:
         raise DecisionRefusedError(
             f"{ingestion.name} has no table yet, so there is no schema to decide about. Ingest a "
             "file first."
         )
-    return Basis(active.version if active else None, columns, target)
+    return Basis(active.version if active else None, columns, target, route)
 
 
 def plan_resolution(
@@ -106,20 +116,47 @@ def plan_resolution(
         UnknownVersionError: there is no such version.
         DecisionRefusedError, ReshapeRefusedError: it cannot be done; says what can.
     """
-    found = basis(deployment, ingestion)
-    with deployment.ledger.transaction() as connection:
-        rows = registry.versions(connection, ingestion.name, version)
-    if not rows:
-        raise UnknownVersionError(f"{ingestion.name} has no schema version {version}.")
-    pending = rows[0]
+    pending = _version(deployment, ingestion, version)
     if pending.status != "PENDING":
         decided = f" ({pending.action} by {pending.actor})" if pending.action else ""
         raise DecisionRefusedError(
             f"Version {version} of {ingestion.name} is {pending.status}{decided}; only a PENDING "
             "version waits for a decision."
         )
+    found = basis(deployment, ingestion, pending.route)
+    if resolution is Resolution.NEW_TABLE:
+        return _new_table(deployment, ingestion, found, pending)
     after = _columns_after(found.columns, pending, resolution, fills or {})
     return planned(ingestion, resolution.value, found, after, fills or {}, pending)
+
+
+def _version(deployment: Deployment, ingestion: Ingestion, version: int) -> VersionRow:
+    with deployment.ledger.transaction() as connection:
+        rows = registry.versions(connection, ingestion.name, version)
+    if not rows:
+        raise UnknownVersionError(f"{ingestion.name} has no schema version {version}.")
+    return rows[0]
+
+
+def _new_table(
+    deployment: Deployment, ingestion: Ingestion, found: Basis, pending: VersionRow
+) -> DecisionPlan:
+    """The files go on in `<table>_v2`, or the next number that is free."""
+    if pending.file_count == 0:
+        raise DecisionRefusedError(
+            f"Version {pending.version} was brought by the declaration and by no file, so there is "
+            "nothing for a table of its own."
+        )
+    numbers = (f"{ingestion.table.identifier}_v{number}" for number in itertools.count(2))
+    with deployment.ledger.transaction() as connection:
+        known = registry.tables_of_all(connection)
+    catalog = deployment.catalog
+    identifier = next(n for n in numbers if n not in known and not table_exists(catalog, n))
+    observed = columns_from_json(pending.fields)
+    declared = [column.name for column in observed if column.is_required]
+    present = (pending.diff or {}).get("always_present", declared)
+    after = accepted((), observed, frozenset(present))
+    return DecisionPlan(ingestion, "new_table", found, after, (), pending, None, identifier)
 
 
 def planned(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ingest_assets.engine.schema_decisions import DecisionPlan
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.column import Columns
+from ingest_assets.schema.types import format_type
 from ingest_assets.tables.reshape_plan import ReshapePlan
 
 _OUTCOMES = {
@@ -14,6 +15,8 @@ _OUTCOMES = {
     "ignore": "The table's schema stays. In files with these differences, now and later, what does "
     "not fit goes to _rescued_data, and a column that is missing is null.",
     "backfill": "The new columns are added, and the rows that are there get values in them.",
+    "new_table": "The table's schema stays. These files, and later ones of their shape, go into a "
+    "table of their own; a file that changes its shape moves from the one to the other.",
     "reject": "The table's schema stays, and these files never come into it. A file that is "
     "uploaded again under its key is judged anew.",
 }
@@ -21,11 +24,17 @@ _OUTCOMES = {
 
 def plan_lines(plan: DecisionPlan) -> Iterator[str]:
     """What happens to the table, its readers and the files that wait, a line each."""
-    yield f"{plan.action} for {plan.ingestion.name} ({plan.ingestion.table.identifier})"
+    table = plan.basis.route or plan.ingestion.table.identifier
+    yield f"{plan.action} for {plan.ingestion.name} ({table})"
     if plan.action in _OUTCOMES:
         yield _OUTCOMES[plan.action]
     if plan.pending is not None:
         yield _files(plan.pending, is_rejected=plan.action == "reject")
+    if plan.new_table is not None:
+        columns = ", ".join(f"{c.name} {format_type(c.type)}" for c in plan.after)
+        yield f"The table: CREATE TABLE {plan.new_table} ({columns}), with its first rows."
+        yield f"Readers of {plan.ingestion.table.identifier} see no difference."
+        return
     yield from _requirements(plan.basis.columns, plan.after)
     if plan.table is None:
         yield "The Iceberg table stays as it is; its readers see no difference."

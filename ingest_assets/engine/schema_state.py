@@ -21,13 +21,16 @@ class SchemaState:
     """What the next file of the batch is compared with.
 
     `version` is the ledger's number for `columns`; when a change of this batch brought them,
-    `change_index` points to it and the number comes with the batch's end.
+    `change_index` points to it and the number comes with the batch's end. `others` are the tables
+    that people gave to shapes of their own, with their columns (the declared table is one to them).
     """
 
     target: Target
     columns: Columns | None
     version: int | None
     ignored: tuple[Change, ...] = ()
+    route: str = ""
+    others: tuple[tuple[str, Columns], ...] = ()
     changes: list[SchemaChange] = field(default_factory=list)
     change_index: int | None = None
     _holds_lineage: bool = False
@@ -84,6 +87,7 @@ class SchemaState:
                 diff=found.to_json() | (more or {}),
                 file_id=file_id,
                 base_version=self._opened_with,
+                route=self.route,
             )
         )
         return len(self.changes) - 1
@@ -110,18 +114,22 @@ class SchemaState:
             self._holds_lineage = True
 
 
-def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int | None) -> SchemaState:
+def open_state(
+    ledger: Ledger, ingestion: str, target: Target, file_id: int | None, route: str = ""
+) -> SchemaState:
     """The state at the beginning of a batch: the ledger's active version and the table as it is.
 
     Where the table says otherwise (it is adopted, or another engine changed it), a first change
     makes that a version.
     """
     with ledger.transaction() as connection:
-        version = schema_versions.active(connection, ingestion)
-        ignored = tuple(registry.ignored_changes(connection, ingestion))
+        version = schema_versions.active(connection, ingestion, route)
+        ignored = tuple(registry.ignored_changes(connection, ingestion, route))
+        others = registry.other_tables(connection, ingestion, route)
     active = None if version is None else columns_from_json(version.fields)
     columns = effective_columns(active, target.columns)
-    state = SchemaState(target, columns, version.version if version else None, ignored)
+    number = version.version if version else None
+    state = SchemaState(target, columns, number, ignored, route, others)
     is_known = (
         version is not None
         and columns is not None

@@ -49,7 +49,7 @@ def carry_out(deployment: Deployment, plan: DecisionPlan, actor: str, note: str)
     try:
         done = reshape(
             deployment.catalog,
-            plan.ingestion.table.identifier,
+            plan.basis.route or plan.ingestion.table.identifier,
             deployment.owner(plan.ingestion),
             plan.operations,
             batch.batch_id,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.failed_file import failed, parked
+from ingest_assets.engine.failed_file import failed, parked, routed
 from ingest_assets.engine.fetching import Fetched, Group, ahead
 from ingest_assets.engine.file_reading import FileReading, fetch
 from ingest_assets.engine.schema_state import SchemaState
@@ -20,6 +20,7 @@ from ingest_assets.errors import (
     Fate,
     FileContentError,
     IngestError,
+    OtherTableError,
     SchemaParkedError,
 )
 from ingest_assets.files.reading.opened import Content
@@ -147,6 +148,8 @@ class Stager:
             return self._ingest(file, fetched.content, started - fetched.seconds)
         except SchemaParkedError as error:
             return parked(file, error, time.monotonic() - started)
+        except OtherTableError as error:
+            return routed(file, error, time.monotonic() - started)
         except Exception as error:
             if isinstance(error, IngestError) and error.fate is not Fate.FILE_FAILED:
                 raise

@@ -72,7 +72,7 @@ def stage(
     for outcome in stager.outcomes(claimed.files):
         outcomes.append(outcome)
         judged(outcome)
-    good = [outcome.file_id for outcome in outcomes if outcome.outcome == "SUCCESS"]
+    good = [o.file_id for o in outcomes if o.outcome in ("SUCCESS", "ROUTED")]
     return StagedBatch(
         claimed,
         ingestion,

@@ -24,12 +24,13 @@ class ClaimedFile:
 
 @dataclass(frozen=True)
 class ClaimedBatch:
-    """A PREPARED batch and the token of its holder."""
+    """A PREPARED batch, the token of its holder, and its table (`route` as in `ledger.tables`)."""
 
     batch_id: str
     ingestion: str
     token: str
     files: tuple[ClaimedFile, ...]
+    route: str = ""
 
 
 def planned(connection: Connection, ingestion: str) -> list[PlannedBatch]:
@@ -60,6 +61,12 @@ def planned_keys(connection: Connection, batch_id: str) -> tuple[str, ...] | Non
         {"batch_id": batch_id},
     ).scalar()
     return None if keys is None else tuple(keys)
+
+
+def route_of(connection: Connection, batch_id: str) -> str:
+    """The table that the batch is for; empty for the declared one."""
+    route = text("SELECT route FROM ingest.batches WHERE batch_id = :batch_id")
+    return str(connection.execute(route, {"batch_id": batch_id}).scalar_one())
 
 
 def is_any_open(connection: Connection, ingestion: str) -> bool:
@@ -96,16 +103,16 @@ def claim(
     A file that a person asked for in its final state has all its attempts before it again. None
     when the batch is not PLANNED any more: it was freed, or another worker has it.
     """
-    ingestion = connection.execute(
+    batch = connection.execute(
         text("""
             UPDATE ingest.batches
             SET status = 'PREPARED', holder = CAST(:holder AS jsonb), run_id = :run_id,
                 prepared_at = now(), lease_expires_at = now() + CAST(:lease AS interval)
-            WHERE batch_id = :batch_id AND status = 'PLANNED' RETURNING ingestion
+            WHERE batch_id = :batch_id AND status = 'PLANNED' RETURNING ingestion, route
         """),
         {"batch_id": batch_id, "holder": holder.as_json(), "run_id": run_id, "lease": LEASE},
-    ).scalar()
-    if ingestion is None:
+    ).first()
+    if batch is None:
         return None
     lock_files_of(connection, batch_id)
     rows = connection.execute(
@@ -135,4 +142,4 @@ def claim(
         )
         for row in sorted(rows, key=arrival)
     )
-    return ClaimedBatch(batch_id, ingestion, holder.token, files)
+    return ClaimedBatch(batch_id, batch.ingestion, holder.token, files, batch.route)

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from ingest_assets.decision_errors import DecisionOutdatedError
-from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger import resolved_versions, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import LEASE, Holder
-from ingest_assets.ledger.schema_versions import Resolved, SchemaChange
+from ingest_assets.ledger.resolved_versions import Resolved
+from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.difference import Verdict
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
 from ingest_assets.schema.union import union
@@ -30,7 +31,8 @@ class SchemaDecision:
     `version` is the PENDING version that it is about, None for none. `base_version` is the ACTIVE
     version that it was made on, None before there is one. `fields` are those of the ACTIVE version
     afterwards, as of `columns_to_json`; None when the active version stays. `diff` is what changes
-    from the one to the other.
+    from the one to the other. `route` is the table that it is about; `new_route` the one that a
+    shape gets for itself.
     """
 
     action: str
@@ -43,6 +45,8 @@ class SchemaDecision:
     compatibility: str | None = None
     diff: dict[str, Any] | None = None
     detail: dict[str, Any] | None = None
+    route: str = ""
+    new_route: str | None = None
 
 
 def prepare(
@@ -61,9 +65,9 @@ def prepare(
             text("""
                 INSERT INTO ingest.batches
                     (batch_id, ingestion, status, origin, holder, prepared_at, lease_expires_at,
-                     reported_at, decision)
+                     reported_at, decision, route)
                 VALUES (:batch_id, :ingestion, 'PREPARED', 'person', CAST(:holder AS jsonb), now(),
-                        now() + CAST(:lease AS interval), now(), CAST(:decision AS jsonb))
+                        now() + CAST(:lease AS interval), now(), CAST(:decision AS jsonb), :route)
             """),
             {
                 "batch_id": batch_id,
@@ -71,6 +75,7 @@ def prepare(
                 "holder": holder.as_json(),
                 "lease": LEASE,
                 "decision": json.dumps(asdict(decision)),
+                "route": decision.route,
             },
         )
     except IntegrityError as error:
@@ -91,7 +96,7 @@ def carry_out(connection: Connection, ingestion: str, decision: SchemaDecision) 
     """
     _lock(connection, ingestion)
     _check_pending(connection, ingestion, decision)
-    active = schema_versions.active(connection, ingestion)
+    active = schema_versions.active(connection, ingestion, decision.route)
     if (active.version if active else None) != decision.base_version:
         raise DecisionOutdatedError(
             f"The schema of {ingestion} was changed while this was decided. Nothing was changed; "
@@ -112,12 +117,11 @@ def apply(
     version = decision.version
     if decision.fields is not None:
         change = _change(connection, ingestion, decision)
-        version = schema_versions.make_active(connection, ingestion, resolved, change, version)
+        version = resolved_versions.make_active(connection, ingestion, resolved, change, version)
     elif version is not None:
         status = "REJECTED" if decision.action == "reject" else "DEPRECATED"
-        schema_versions.resolve(connection, ingestion, version, resolved, status)
-    if decision.version is not None:
-        _send_on(connection, ingestion, decision)
+        resolved_versions.resolve(connection, ingestion, version, resolved, status)
+    _send_on(connection, ingestion, decision)
     _note(connection, ingestion, decision, version, batch_id)
     return version
 
@@ -137,8 +141,12 @@ def version_of(connection: Connection, ingestion: str, batch_id: str) -> int | N
 def _change(connection: Connection, ingestion: str, decision: SchemaDecision) -> SchemaChange:
     """The ACTIVE version to be, with what a batch added since the decision was made."""
     columns = columns_from_json(decision.fields or [])
-    active = schema_versions.active(connection, ingestion)
-    if active is not None and active.version != decision.base_version:
+    active = schema_versions.active(connection, ingestion, decision.route)
+    if (
+        decision.new_route is None
+        and active is not None
+        and active.version != decision.base_version
+    ):
         columns = union(columns, columns_from_json(active.fields))
     return SchemaChange(
         status="ACTIVE",
@@ -148,6 +156,7 @@ def _change(connection: Connection, ingestion: str, decision: SchemaDecision) ->
         fingerprint=fingerprint(columns),
         diff=decision.diff,
         file_id=None,
+        route=decision.route if decision.new_route is None else decision.new_route,
     )
 
 
@@ -176,7 +185,10 @@ def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecis
 
 
 def _send_on(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:
-    """The parked files are REJECTED, or DISCOVERED with all their attempts before them."""
+    """The parked files are REJECTED, or DISCOVERED with all their attempts before them.
+
+    Those of other versions too when the columns are others now: they are judged anew by these.
+    """
     is_rejected = decision.action == "reject"
     said = f" Rejected by {decision.actor}" + (f": {decision.note}" if decision.note else ".")
     connection.execute(
@@ -185,9 +197,12 @@ def _send_on(connection: Connection, ingestion: str, decision: SchemaDecision) -
                 status = :status, attempts = CASE WHEN :is_rejected THEN attempts ELSE 0 END,
                 error_type = CASE WHEN :is_rejected THEN error_type END,
                 error = CASE WHEN :is_rejected THEN error || :said END,
+                route = CASE WHEN parked.is_its THEN coalesce(:new_route, route) ELSE route END,
                 crashes = 0, next_attempt_at = NULL, updated_at = now()
-            FROM (SELECT file_id FROM ingest.files
-                  WHERE ingestion = :ingestion AND status = 'PARKED' AND schema_version = :version
+            FROM (SELECT file_id, schema_version IS NOT DISTINCT FROM :version AS is_its
+                  FROM ingest.files
+                  WHERE ingestion = :ingestion AND status = 'PARKED'
+                    AND (:judges_all OR schema_version = :version)
                   ORDER BY key FOR NO KEY UPDATE) AS parked
             WHERE files.file_id = parked.file_id AND files.status = 'PARKED'
         """),
@@ -197,6 +212,8 @@ def _send_on(connection: Connection, ingestion: str, decision: SchemaDecision) -
             "status": "REJECTED" if is_rejected else "DISCOVERED",
             "is_rejected": is_rejected,
             "said": said,
+            "new_route": decision.new_route,
+            "judges_all": decision.fields is not None,
         },
     )
 

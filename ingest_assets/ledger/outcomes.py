@@ -14,7 +14,7 @@ from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.row_locks import lock_files_of
 from ingest_assets.ledger.schema_versions import SchemaChange
 
-Outcome = Literal["SUCCESS", "FAILED", "DEAD_LETTER", "PARKED"]
+Outcome = Literal["SUCCESS", "FAILED", "DEAD_LETTER", "PARKED", "ROUTED"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class FileOutcome:
     """What became of one file in a batch, and what its partition's metadata shows.
 
     `change_index` points into the batch's schema changes when the file brought or met one of them;
-    otherwise `schema_version` is the version that it was read with.
+    otherwise `schema_version` is the version that it was read with. ROUTED: the file belongs into
+    the table `detail["route"]`, where a later batch reads it; rows that it had here are gone.
     """
 
     file_id: int
@@ -170,6 +171,7 @@ _APPLY_OUTCOMES = text("""
                now() + make_interval(secs => (CAST(:backoff AS float8[]))[
                    least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
                c.etag AS read_etag,
+               a.outcome = 'ROUTED' AS is_routed,
                a.outcome = 'PARKED' AND v.status NOT IN ('PENDING', 'REJECTED') AS is_settled,
                a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected
         FROM ingest.attempts a
@@ -180,9 +182,11 @@ _APPLY_OUTCOMES = text("""
         WHERE a.batch_id = :batch_id
     )
     UPDATE ingest.files f SET
-        status = CASE WHEN j.is_overtaken OR j.is_settled THEN 'DISCOVERED'
+        status = CASE WHEN j.is_overtaken OR j.is_settled OR j.is_routed THEN 'DISCOVERED'
                       WHEN j.is_rejected THEN 'REJECTED' ELSE j.outcome END,
-        attempts = CASE WHEN j.is_overtaken THEN 0 ELSE f.attempts + 1 END,
+        attempts = CASE WHEN j.is_overtaken OR j.is_settled OR j.is_routed THEN 0
+                        ELSE f.attempts + 1 END,
+        route = CASE WHEN j.is_routed THEN j.detail->>'route' ELSE f.route END,
         next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
                                THEN j.retry_at END,
         error_type = CASE WHEN NOT j.is_overtaken THEN j.error_type END,
@@ -190,17 +194,19 @@ _APPLY_OUTCOMES = text("""
         crashes = 0, batch_id = NULL, updated_at = now(),
         schema_version = CASE WHEN j.outcome IN ('SUCCESS', 'PARKED')
                               THEN j.schema_version ELSE f.schema_version END,
-        committed_content_id = CASE WHEN j.outcome = 'SUCCESS'
+        committed_content_id = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
                                     THEN j.content_id ELSE f.committed_content_id END,
-        committed_etag = CASE WHEN j.outcome = 'SUCCESS'
+        committed_etag = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
                               THEN j.read_etag ELSE f.committed_etag END,
-        committed_batch_id = CASE WHEN j.outcome = 'SUCCESS'
+        committed_batch_id = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
                                   THEN j.batch_id ELSE f.committed_batch_id END,
-        rows = CASE WHEN j.outcome = 'SUCCESS' THEN j.rows ELSE f.rows END,
-        rescued = CASE WHEN j.outcome = 'SUCCESS' THEN j.rescued ELSE f.rescued END,
+        rows = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
+                    THEN j.rows ELSE f.rows END,
+        rescued = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
+                       THEN j.rescued ELSE f.rescued END,
         rejected = CASE WHEN j.outcome = 'SUCCESS' OR f.committed_content_id IS NULL
                         THEN j.rejected ELSE f.rejected END,
-        snapshot_id = CASE WHEN j.outcome = 'SUCCESS'
+        snapshot_id = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
                            THEN CAST(:snapshot_id AS bigint) ELSE f.snapshot_id END,
         ingested_at = CASE WHEN j.outcome = 'SUCCESS' THEN now() ELSE f.ingested_at END
     FROM judged j WHERE f.file_id = j.file_id

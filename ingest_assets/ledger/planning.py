@@ -40,7 +40,7 @@ def plan(
     """
     rows = connection.execute(
         text("""
-            SELECT file_id, content_id, key, size_bytes, crashes FROM ingest.files
+            SELECT file_id, content_id, key, size_bytes, crashes, route FROM ingest.files
             WHERE ingestion = :ingestion AND batch_id IS NULL
               AND status IN ('DISCOVERED', 'FAILED')
               AND (next_attempt_at IS NULL OR next_attempt_at <= now())
@@ -53,9 +53,14 @@ def plan(
 
 
 def _first_batch(rows: Sequence[Any], max_bytes: int) -> list[Any]:
-    """As many of the rows as fit, one at least; one whose worker died too often is by itself."""
+    """As many of the rows as fit, one at least; one whose worker died too often is by itself.
+
+    All of them are of one table, the first one's.
+    """
     taken, left_bytes = list[Any](), max_bytes
     for row in rows:
+        if row.route != rows[0].route:
+            continue
         is_alone = row.crashes >= CRASHES_BEFORE_ALONE
         left_bytes -= row.size_bytes
         if taken and (is_alone or left_bytes < 0):
@@ -84,17 +89,18 @@ def plan_keys(
     """
     rows = connection.execute(
         text("""
-            SELECT file_id, content_id, key, size_bytes, crashes, modified_at FROM ingest.files
+            SELECT file_id, content_id, key, size_bytes, crashes, route, modified_at
+            FROM ingest.files
             WHERE ingestion = :ingestion AND key = ANY(:keys) AND batch_id IS NULL
             ORDER BY key FOR NO KEY UPDATE
         """),
         {"ingestion": ingestion, "keys": list(keys)},
     ).all()
-    waiting, planned, position = sorted(rows, key=arrival), list[PlannedBatch](), 0
-    while position < len(waiting):
-        taken = _first_batch(waiting[position : position + max_files], max_bytes)
+    waiting, planned = sorted(rows, key=_table_and_arrival), list[PlannedBatch]()
+    while waiting:
+        taken = _first_batch(waiting[:max_files], max_bytes)
         planned.append(_insert(connection, ingestion, "person", taken, run_id, holder))
-        position += len(taken)
+        waiting = waiting[len(taken) :]
     return planned
 
 
@@ -109,9 +115,10 @@ def _insert(
     """A new PLANNED batch of these rows (file_id, content_id, key), which now belong to it."""
     batch_id = uuid.uuid4().hex
     insert = text("""
-        INSERT INTO ingest.batches (batch_id, ingestion, status, origin, run_id, holder, created_at)
-        VALUES (:batch_id, :ingestion, 'PLANNED', :origin, :run_id, CAST(:holder AS jsonb),
-                clock_timestamp())
+        INSERT INTO ingest.batches
+            (batch_id, ingestion, status, origin, route, run_id, holder, created_at)
+        VALUES (:batch_id, :ingestion, 'PLANNED', :origin, :route, :run_id,
+                CAST(:holder AS jsonb), clock_timestamp())
         RETURNING created_at
     """)
     created_at = connection.execute(
@@ -120,6 +127,7 @@ def _insert(
             "batch_id": batch_id,
             "ingestion": ingestion,
             "origin": origin,
+            "route": rows[0].route,
             "run_id": run_id,
             "holder": holder.as_json() if holder else None,
         },
@@ -142,6 +150,10 @@ def _insert(
         files,
     )
     return PlannedBatch(batch_id, tuple(row.key for row in rows), created_at, run_id)
+
+
+def _table_and_arrival(row: Any) -> tuple[str, datetime, bytes]:
+    return row.route, *arrival(row)
 
 
 def arrival(row: Any) -> tuple[datetime, bytes]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, Difference
+from ingest_assets.schema.types import columns_from_json
 
 FILES_SHOWN = 20
 
@@ -21,6 +23,7 @@ class VersionRow:
     """
 
     version: int
+    route: str
     status: str
     verdict: str
     compatibility: str | None
@@ -65,8 +68,8 @@ _VERSIONS = text("""
         FROM ingest.schema_versions v JOIN ingest.files f USING (file_id)
         WHERE v.ingestion = :ingestion
     )
-    SELECT v.version, v.status, v.verdict, v.compatibility, v.fields, v.observed_fields, v.diff,
-           v.created_at, v.last_written_at, v.resolution AS action, v.resolved_by AS actor,
+    SELECT v.version, v.route, v.status, v.verdict, v.compatibility, v.fields, v.observed_fields,
+           v.diff, v.created_at, v.last_written_at, v.resolution AS action, v.resolved_by AS actor,
            v.resolved_at, v.note, coalesce(p.files, 0) AS parked_files,
            coalesce(p.bytes, 0) AS parked_bytes, coalesce(p.records, 0) AS parked_records,
            (SELECT count(*) FROM brought b WHERE b.version = v.version) AS file_count,
@@ -88,14 +91,62 @@ def versions(
     return [VersionRow(**row._mapping) for row in rows]
 
 
-def ignored_changes(connection: Connection, ingestion: str) -> Sequence[Change]:
+def routes(connection: Connection, ingestion: str) -> list[str]:
+    """Every table of the ingestion, the declared one (empty) first."""
+    found = connection.execute(
+        text("SELECT DISTINCT route FROM ingest.schema_versions WHERE ingestion = :ingestion"),
+        {"ingestion": ingestion},
+    ).scalars()
+    return sorted({"", *found})
+
+
+def common_columns(connection: Connection, ingestion: str, route: str) -> frozenset[str]:
+    """The columns that a table has in common with the declared one, type and all."""
+    rows = connection.execute(
+        text("""
+            SELECT fields FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND status = 'ACTIVE' AND route IN ('', :route)
+        """),
+        {"ingestion": ingestion, "route": route},
+    ).scalars()
+    found = [{(c.name, str(c.type)) for c in columns_from_json(fields)} for fields in rows]
+    return frozenset(name for name, _ in set.intersection(*found)) if found else frozenset()
+
+
+def tables_of_all(connection: Connection) -> frozenset[str]:
+    """The identifiers of all tables that any ingestion has."""
+    found = connection.execute(
+        text("""
+            SELECT table_identifier FROM ingest.ingestions
+            UNION SELECT route FROM ingest.schema_versions
+        """)
+    ).scalars()
+    return frozenset(found)
+
+
+def other_tables(
+    connection: Connection, ingestion: str, route: str
+) -> tuple[tuple[str, Columns], ...]:
+    """The ingestion's other tables and their columns, oldest first; see `ledger.tables`, route."""
+    rows = connection.execute(
+        text("""
+            SELECT route, fields FROM ingest.schema_versions
+            WHERE ingestion = :ingestion AND status = 'ACTIVE' AND route <> :route ORDER BY route
+        """),
+        {"ingestion": ingestion, "route": route},
+    )
+    return tuple((row.route, columns_from_json(row.fields)) for row in rows)
+
+
+def ignored_changes(connection: Connection, ingestion: str, route: str = "") -> Sequence[Change]:
     """What people decided to ignore: files with such a difference are written nevertheless."""
     diffs = connection.execute(
         text("""
             SELECT diff FROM ingest.schema_versions
-            WHERE ingestion = :ingestion AND resolution IN ('ignore', 'drop_column')
+            WHERE ingestion = :ingestion AND route = :route
+              AND resolution IN ('ignore', 'drop_column')
             ORDER BY version
         """),
-        {"ingestion": ingestion},
+        {"ingestion": ingestion, "route": route},
     ).scalars()
     return [change for diff in diffs for change in Difference.from_json(diff).changes]

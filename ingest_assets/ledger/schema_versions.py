@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
@@ -17,7 +17,7 @@ class SchemaChange:
 
     `file_id` is None where the declaration brought it. `fields` and `diff` are what
     `schema.types.columns_to_json` and `Difference.to_json` give. `base_version` is the ACTIVE
-    version that the batch began with.
+    version that the batch began with. `route` is the table, empty for the declared one.
     """
 
     status: Literal["ACTIVE", "PENDING"]
@@ -28,15 +28,7 @@ class SchemaChange:
     diff: list[dict[str, Any]] | dict[str, Any] | None
     file_id: int | None
     base_version: int | None = None
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """What was decided about a version: `action` is a `Resolution` or a change asked for."""
-
-    action: str
-    actor: str
-    note: str
+    route: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,26 +42,26 @@ class SchemaVersion:
     resolution: str | None
 
 
-def active(connection: Connection, ingestion: str) -> SchemaVersion | None:
+def active(connection: Connection, ingestion: str, route: str = "") -> SchemaVersion | None:
     """The version that the table has now; None before the first file."""
     row = connection.execute(
         text("""
             SELECT version, status, fields, fingerprint, resolution FROM ingest.schema_versions
-            WHERE ingestion = :ingestion AND status = 'ACTIVE'
+            WHERE ingestion = :ingestion AND route = :route AND status = 'ACTIVE'
         """),
-        {"ingestion": ingestion},
+        {"ingestion": ingestion, "route": route},
     ).first()
     return None if row is None else SchemaVersion(*row)
 
 
-def was_ever_written(connection: Connection, ingestion: str) -> bool:
+def was_ever_written(connection: Connection, ingestion: str, route: str = "") -> bool:
     """Rows of the ingestion were committed, so its table has to be there."""
     found = connection.execute(
         text("""
             SELECT 1 FROM ingest.schema_versions
-            WHERE ingestion = :ingestion AND last_written_at IS NOT NULL LIMIT 1
+            WHERE ingestion = :ingestion AND route = :route AND last_written_at IS NOT NULL LIMIT 1
         """),
-        {"ingestion": ingestion},
+        {"ingestion": ingestion, "route": route},
     ).first()
     return found is not None
 
@@ -102,15 +94,21 @@ def _apply_one(
     same = connection.execute(
         text("""
             SELECT version FROM ingest.schema_versions
-            WHERE ingestion = :ingestion AND fingerprint = :fingerprint AND status = :status
+            WHERE ingestion = :ingestion AND route = :route AND fingerprint = :fingerprint
+              AND status = :status
         """),
-        {"ingestion": ingestion, "fingerprint": change.fingerprint, "status": change.status},
+        {
+            "ingestion": ingestion,
+            "route": change.route,
+            "fingerprint": change.fingerprint,
+            "status": change.status,
+        },
     ).scalar()
     if same is not None:
         return int(same)
     if change.status == "ACTIVE":
-        _deprecate_active(connection, ingestion)
-    return _insert(connection, ingestion, change, batch_id=batch_id)
+        deprecate_active(connection, ingestion, change.route)
+    return insert(connection, ingestion, change, batch_id=batch_id)
 
 
 def _decided_meanwhile(
@@ -122,89 +120,51 @@ def _decided_meanwhile(
             SELECT v.version FROM ingest.schema_versions v JOIN ingest.batches b
               ON b.batch_id = :batch_id AND v.resolved_at > b.prepared_at
             WHERE v.ingestion = :ingestion AND v.observed_fingerprint = :fingerprint
+              AND b.route = :route
             ORDER BY v.resolved_at DESC LIMIT 1
         """),
-        {"ingestion": ingestion, "batch_id": batch_id, "fingerprint": change.fingerprint},
+        {
+            "ingestion": ingestion,
+            "batch_id": batch_id,
+            "fingerprint": change.fingerprint,
+            "route": change.route,
+        },
     ).scalar()
     return None if found is None else int(found)
 
 
 def _rebased(connection: Connection, ingestion: str, change: SchemaChange) -> SchemaChange:
     """What the batch brings, on a version that a person made active while it was at work."""
-    now = active(connection, ingestion)
+    now = active(connection, ingestion, change.route)
     if now is None or change.base_version in (None, now.version) or now.resolution is None:
         return change
     columns = union(columns_from_json(now.fields), columns_from_json(change.fields))
     return replace(change, fields=columns_to_json(columns), fingerprint=fingerprint(columns))
 
 
-def make_active(
-    connection: Connection,
-    ingestion: str,
-    resolved: Resolved,
-    change: SchemaChange,
-    version: int | None,
-) -> int:
-    """The PENDING version, or else a new one, is the ACTIVE one and as `change` says; its number.
-
-    What was observed in files stays beside it.
-    """
-    _deprecate_active(connection, ingestion)
-    if version is None:
-        version = _insert(connection, ingestion, change)
-    resolve(connection, ingestion, version, resolved, "ACTIVE")
-    connection.execute(
-        text("""
-            UPDATE ingest.schema_versions
-            SET fields = CAST(:fields AS jsonb), fingerprint = :fingerprint
-            WHERE ingestion = :ingestion AND version = :version
-        """),
-        {
-            "ingestion": ingestion,
-            "version": version,
-            "fields": json.dumps(change.fields),
-            "fingerprint": change.fingerprint,
-        },
-    )
-    return version
-
-
-def resolve(
-    connection: Connection, ingestion: str, version: int, resolved: Resolved, status: str
-) -> None:
-    """The version has this status, and who decided that."""
-    connection.execute(
-        text("""
-            UPDATE ingest.schema_versions SET
-                status = :status, observed_fields = fields, observed_fingerprint = fingerprint,
-                resolution = :action, resolved_by = :actor, resolved_at = clock_timestamp(),
-                note = :note
-            WHERE ingestion = :ingestion AND version = :version
-        """),
-        {"ingestion": ingestion, "version": version, "status": status, **asdict(resolved)},
-    )
-
-
-def _deprecate_active(connection: Connection, ingestion: str) -> None:
+def deprecate_active(connection: Connection, ingestion: str, route: str) -> None:
+    """The table has no ACTIVE version; the next statement makes one."""
     connection.execute(
         text("""
             UPDATE ingest.schema_versions SET status = 'DEPRECATED'
-            WHERE ingestion = :ingestion AND status = 'ACTIVE'
+            WHERE ingestion = :ingestion AND route = :route AND status = 'ACTIVE'
         """),
-        {"ingestion": ingestion},
+        {"ingestion": ingestion, "route": route},
     )
 
 
-def _insert(
+def insert(
     connection: Connection, ingestion: str, change: SchemaChange, *, batch_id: str | None = None
 ) -> int:
+    """The number of the new version."""
     version = connection.execute(
         text("""
             INSERT INTO ingest.schema_versions
                 (ingestion, version, status, verdict, compatibility, fields, fingerprint, diff,
-                 batch_id, file_id)
+                 batch_id, file_id, route)
             SELECT :ingestion, coalesce(max(version), 0) + 1, :status, :verdict, :compatibility,
-                   CAST(:fields AS jsonb), :fingerprint, CAST(:diff AS jsonb), :batch_id, :file_id
+                   CAST(:fields AS jsonb), :fingerprint, CAST(:diff AS jsonb), :batch_id, :file_id,
+                   :route
             FROM ingest.schema_versions WHERE ingestion = :ingestion
             RETURNING version
         """),
@@ -218,6 +178,7 @@ def _insert(
             "diff": json.dumps(change.diff),
             "batch_id": batch_id,
             "file_id": change.file_id,
+            "route": change.route,
         },
     ).scalar_one()
     return int(version)

@@ -8,6 +8,9 @@
     schema_versions  one row a version of a table's schema, never deleted
     audit            who decided what, and when
 
+`route` is the table that a file, batch or version belongs to: empty for the declared one, else the
+identifier of a table that a person made for a shape of its own (the resolution `new_table`).
+
 Times are `timestamptz` and always come from Postgres's own clock. Keys collate "C", the byte order
 in which object stores list.
 """
@@ -80,6 +83,7 @@ files = Table(
     Column("size_bytes", BigInteger, nullable=False),
     _moment("modified_at", is_set=True),
     Column("batch_id", Text),
+    Column("route", Text, nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     _moment("next_attempt_at"),
@@ -128,6 +132,7 @@ batches = Table(
     Column("ingestion", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("origin", Text, nullable=False),
+    Column("route", Text, nullable=False, server_default=""),
     Column("holder", JSONB),
     _moment("lease_expires_at"),
     Column("run_id", Text),
@@ -199,6 +204,7 @@ schema_versions = Table(
     Column("batch_id", Text),
     Column("file_id", BigInteger),
     Column("table_schema_id", Integer),
+    Column("route", Text, nullable=False, server_default=""),
     _moment("created_at", is_set=True),
     _moment("last_written_at"),
     Column("observed_fields", JSONB),
@@ -212,12 +218,14 @@ schema_versions = Table(
 Index(
     "one_active_version",
     schema_versions.c.ingestion,
+    schema_versions.c.route,
     unique=True,
     postgresql_where="status = 'ACTIVE'",
 )
 Index(
     "one_pending_version_a_shape",
     schema_versions.c.ingestion,
+    schema_versions.c.route,
     schema_versions.c.fingerprint,
     unique=True,
     postgresql_where="status = 'PENDING'",

@@ -20,7 +20,7 @@ class ResolveConfig(dg.Config):
 
     ingestion: str
     version: int
-    resolution: Literal["accept", "merge", "ignore", "backfill", "reject"]
+    resolution: Literal["accept", "merge", "ignore", "backfill", "new_table", "reject"]
     note: str = ""
     by: str = "dagster"
     plan_only: bool = False

@@ -63,7 +63,8 @@ class RunReport:
             reports.mark_reported(connection, [batch.batch_id])
         reached(Step.REPORTED, batch.batch_id)
         self._told.update(file.key for file in batch.files)
-        self._bad += [file for file in batch.files if file.outcome != "SUCCESS"]
+        well = ("SUCCESS", "ROUTED")
+        self._bad += [file for file in batch.files if file.outcome not in well]
 
     def problem(self, error: Exception | None) -> str | None:
         """Why the run has to fail; keys that it left alone and that are in the table stay green.

@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ingest_assets.errors import CatalogError, ConfigurationError
 from ingest_assets.settings import Settings, postgres_url, public_properties, public_url
+from ingest_assets.tables.catalog_errors import reachable
 
-__all__ = ["Catalog", "catalog_properties", "load_catalog"]
+__all__ = ["Catalog", "catalog_properties", "load_catalog", "table_exists"]
 
 # Either says which catalog it is; without both the configuration only adds to the default one.
 _KINDS = ("type", "py-catalog-impl")
@@ -68,6 +69,16 @@ def load_catalog(settings: Settings) -> Catalog:
             f"{type(error).__name__}. Nothing was read or written; see that the service is up and "
             "lets us in."
         ) from error
+
+
+def table_exists(catalog: Catalog, identifier: str) -> bool:
+    """The catalog has such a table.
+
+    Raises:
+        CatalogError: it is out of reach.
+    """
+    with reachable(identifier):
+        return catalog.table_exists(identifier)
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""Decisions of people about schema versions, and the batch that carries one out.
+"""Decisions about schema versions, the batch that carries one out, and tables for other shapes.
 
 Revision ID: 0002
 """
@@ -12,6 +12,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_ROUTED = ("files", "batches", "schema_versions")
+
 
 def _decided() -> list[sa.Column[object]]:
     return [
@@ -22,6 +24,22 @@ def _decided() -> list[sa.Column[object]]:
         sa.Column("resolved_at", sa.DateTime(timezone=True)),
         sa.Column("note", sa.Text()),
     ]
+
+
+def _index_versions(active: list[str], pending: list[str]) -> None:
+    for name, columns, status in (
+        ("one_active_version", active, "ACTIVE"),
+        ("one_pending_version_a_shape", pending, "PENDING"),
+    ):
+        op.drop_index(name, "schema_versions", schema="ingest")
+        op.create_index(
+            name,
+            "schema_versions",
+            columns,
+            unique=True,
+            schema="ingest",
+            postgresql_where=sa.text(f"status = '{status}'"),
+        )
 
 
 def upgrade() -> None:
@@ -37,10 +55,17 @@ def upgrade() -> None:
     )
     for column in _decided():
         op.add_column("schema_versions", column, schema="ingest")
+    for table in _ROUTED:
+        route = sa.Column("route", sa.Text(), nullable=False, server_default="")
+        op.add_column(table, route, schema="ingest")
+    _index_versions(["ingestion", "route"], ["ingestion", "route", "fingerprint"])
 
 
 def downgrade() -> None:
     """The decisions are forgotten; the versions stay."""
+    _index_versions(["ingestion"], ["ingestion", "fingerprint"])
+    for table in _ROUTED:
+        op.drop_column(table, "route", schema="ingest")
     for column in _decided():
         op.drop_column("schema_versions", column.name, schema="ingest")
     op.drop_index("one_decision_at_a_time", "batches", schema="ingest")
