@@ -176,6 +176,10 @@ def test_required_and_optional_change_what_files_must_have(workshop: Workshop) -
     workshop.put("c", json_lines(no_customer))
     assert ingest(workshop, [ID, CUSTOMER], on_new_column="ignore").counts == {"SUCCESS": 1}
     assert [status for _, status, _ in versions(workshop)].count("ACTIVE") == 1
+    assert workshop.statuses()["b"] == "PARKED"
+    rules = {"columns": [ID, CUSTOMER], "on_new_column": "ignore"}
+    assert workshop.materialize("b", schema=rules).success
+    assert workshop.statuses()["b"] == "SUCCESS"
 
 
 @pytest.mark.parametrize(
