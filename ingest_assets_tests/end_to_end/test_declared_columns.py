@@ -77,6 +77,23 @@ def test_the_declaration_is_the_first_version_of_the_table(
     assert [change["kind"] for change in first.changes] == ["added"] * 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "write"), [("json", json_lines), ("csv", csv_file), ("parquet", parquet_file)]
+)
+def test_names_that_files_spell_otherwise_fill_the_declared_columns(
+    workshop: Workshop, kind: str, write: Any
+) -> None:
+    for key, first_id in (("a", 1), ("b", 4)):
+        rows = orders(first_id)
+        spelled = [{"OrderID": r["order_id"], "Customer": r["customer"]} for r in rows]
+        workshop.put(key, write(spelled))
+    rules = {"columns": [ID, CUSTOMER], "on_new_column": "review"}
+    result = workshop.ingest(format={"type": kind}, schema=rules)
+    assert result.counts == {"SUCCESS": 2}
+    assert workshop.order_ids() == [1, 2, 3, 4, 5, 6]
+    assert [row["_rescued_data"] for row in workshop.rows()] == [None] * 6
+
+
 def test_a_first_file_that_breaks_the_declaration_is_parked_and_the_next_is_not(
     workshop: Workshop,
 ) -> None:
@@ -159,6 +176,10 @@ def test_required_and_optional_change_what_files_must_have(workshop: Workshop) -
     workshop.put("c", json_lines(no_customer))
     assert ingest(workshop, [ID, CUSTOMER], on_new_column="ignore").counts == {"SUCCESS": 1}
     assert [status for _, status, _ in versions(workshop)].count("ACTIVE") == 1
+    assert workshop.statuses()["b"] == "PARKED"
+    rules = {"columns": [ID, CUSTOMER], "on_new_column": "ignore"}
+    assert workshop.materialize("b", schema=rules).success
+    assert workshop.statuses()["b"] == "SUCCESS"
 
 
 @pytest.mark.parametrize(
