@@ -183,3 +183,14 @@ def test_the_text_of_a_long_is_the_long_again(values: list[int | None]) -> None:
     back, misfits = convert(there, pa.int64())
     assert back.to_pylist() == values
     assert misfits.count == 0
+
+
+@pytest.mark.parametrize("type_", [pa.date32(), WALL, AT])
+@given(values=st.lists(st.none() | st.datetimes()))
+def test_the_text_of_a_moment_is_pythons(type_: pa.DataType, values: list[datetime | None]) -> None:
+    whole = [None if value is None else value.replace(microsecond=0) for value in values]
+    array = pa.array([*values, *whole], WALL)
+    array = array.cast(pa.date32(), safe=False) if type_ == pa.date32() else array.view(type_)
+    assert texts(array).to_pylist() == [
+        None if value is None else text_of(value) for value in array.to_pylist()
+    ]
