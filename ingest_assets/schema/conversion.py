@@ -90,8 +90,15 @@ def texts(array: pa.Array) -> pa.Array:
     t = pa.types
     if t.is_string(array.type):
         return array
-    if t.is_integer(array.type) or t.is_boolean(array.type):
+    if t.is_integer(array.type) or t.is_boolean(array.type) or t.is_date(array.type):
         return pc.cast(array, pa.string())
+    if t.is_timestamp(array.type):
+        wall = pc.cast(array.view(pa.timestamp("us")), pa.string())
+        iso = pc.replace_substring(wall, " ", "T", max_replacements=1)
+        zone = "" if array.type.tz is None else "+00:00"
+        return pc.binary_join_element_wise(
+            pc.replace_substring_regex(iso, r"\.000000$", ""), zone, ""
+        )
     return _each(array, pa.string(), text_of)
 
 

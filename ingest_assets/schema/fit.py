@@ -224,7 +224,7 @@ def text_of(value: Any) -> str:
         value = _plain(value)
     if type(value) is str:
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return _JSON.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -238,6 +238,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     return str(value)
+
+
+# Made once: `json.dumps` makes one for each value.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def says_nothing(value: Any) -> bool:

@@ -19,7 +19,7 @@ from ingest_assets.errors import (
     TableMissingError,
 )
 from ingest_assets.tables import commit as commits
-from ingest_assets.tables.catalog_errors import committing, reachable
+from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.layout import OWN_PROPERTIES, TableLayout
 from ingest_assets.tables.lineage import BATCH_PROPERTY
@@ -27,6 +27,7 @@ from ingest_assets.tables.operations import Operation
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.reshaping import Reshaping, reshaping
 from ingest_assets.tables.rewriting import rewrite
+from ingest_assets.tables.sending import send
 from ingest_assets.tables.target import Target, load_or_none, without_client_retries
 
 logger = logging.getLogger(__name__)
@@ -72,9 +73,6 @@ def reshape(
             return attempt.commit(is_held, steps)
         except (CommitConflictError, LeaseLostError, CatalogError, ReshapeRefusedError) as error:
             is_race = isinstance(error, CommitConflictError)
-            landed = commits.landed(attempt.target, batch_id) if is_race else None
-            if landed is not None:
-                return Reshaped(landed)
             with contextlib.suppress(CatalogError):  # then they are orphans
                 attempt.writer.discard()
             if number == commits.TRIES or not is_race:
@@ -112,8 +110,7 @@ class _Attempt:
                 "changed; nothing was written. Whoever took it over decides."
             )
         steps.lease_checked()
-        with committing(identifier, self.batch_id):
-            self.transaction.commit_transaction()
+        send(self.transaction, self.target.catalog, identifier, self.batch_id)
         return Reshaped(snapshot_id, len(tasks), rows)
 
     def _stage_snapshot(self, tasks: list[FileScanTask], added: list[DataFile]) -> int:

@@ -23,10 +23,12 @@ from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.reshape import live_files, load_owned
 from ingest_assets.tables.reshaping import FillAt, reshaping
 
-REWRITE_BYTES_PER_SECOND = 4_000_000
-"""Parquet bytes (zstd) of the old data files that one process rewrites in a second.
+REWRITE_BYTES_PER_SECOND = 25_000_000
+"""Parquet bytes (zstd) of the old data files that are read and written anew in a second."""
+CONVERTED_VALUES_PER_SECOND = 400_000
+"""Structs to their JSON; numbers are faster, and integers, texts and moments ten times as fast.
 
-Measured by `benchmarks/reshape.py`: see there for what and when.
+Both measured by `python -m benchmarks.rewriting` (benchmarks/RESULTS.md), one thread, on disk.
 """
 COMMIT_SECONDS = 1
 
@@ -78,6 +80,8 @@ def plan(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
             filling(step.fill, step.schema).close()
     files = [task.file for task in live_files(table)] if shape.converts_rows else []
     size_bytes = sum(file.file_size_in_bytes for file in files)
+    rows = sum(file.record_count for file in files)
+    values = rows * sum(isinstance(operation, Retype) for operation in operations)
     statements: list[str] = []
     for operation, schema in zip(operations, shape.schemas, strict=True):
         statements += ddl_of(identifier, operation, schema)
@@ -87,20 +91,24 @@ def plan(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
         tuple(_seen(operation) for operation in operations),
         bool(files),
         len(files),
-        sum(file.record_count for file in files),
+        rows,
         size_bytes,
-        COMMIT_SECONDS + round(size_bytes / REWRITE_BYTES_PER_SECOND),
-        _estimate(size_bytes) if files else "No data is rewritten: one commit, about a second.",
+        COMMIT_SECONDS
+        + round(size_bytes / REWRITE_BYTES_PER_SECOND + values / CONVERTED_VALUES_PER_SECOND),
+        _estimate(size_bytes, values)
+        if files
+        else "No data is rewritten: one commit, about a second.",
         table.metadata.current_snapshot_id,
         _undo(table, operations),
     )
 
 
-def _estimate(size_bytes: int) -> str:
+def _estimate(size_bytes: int, values: int) -> str:
     return (
-        f"{size_bytes / 1e6:.1f} MB of Parquet at {REWRITE_BYTES_PER_SECOND / 1e6:.0f} MB/s, as "
-        "measured on a machine of two cores with its warehouse on disk, and a commit of a second. "
-        "A commit of another writer meanwhile makes all of it begin anew."
+        f"{size_bytes / 1e6:.1f} MB of Parquet at {REWRITE_BYTES_PER_SECOND / 1e6:.0f} MB/s, "
+        f"{values} values to convert at {CONVERTED_VALUES_PER_SECOND} a second, as measured on a "
+        "machine of two cores with its warehouse on disk, and a commit of a second. A commit of "
+        "another writer meanwhile makes all of it begin anew."
     )
 
 

@@ -137,8 +137,8 @@ def _replace(scratch: Transaction, operation: Retype, replaced: dict[int, Replac
     previous = siblings_before(schema, path)
     with scratch.update_schema() as update:
         update.delete_column(path)
-    with scratch.update_schema() as update:
         update.add_column(path, to_iceberg(type_, lambda: 0), old.doc)
+    with scratch.update_schema() as update:  # the one before finds the old field by that name
         if previous is None:
             update.move_first(path)
         else:

@@ -7,22 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyiceberg.manifest import (
-    DataFile,
-    DataFileContent,
-    FileFormat,
-    ManifestContent,
-    ManifestWriterV2,
-)
-from pyiceberg.table import Table
-from pyiceberg.table.snapshots import Operation
-from pyiceberg.table.update.snapshot import _FastAppendFiles
-from pyiceberg.typedef import Record
 
 from ingest_assets.tables import data_files
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.replacement import is_in, replace_rows
 from ingest_assets_tests.tables.lake import Lake, columns, layout
+from ingest_assets_tests.tables.position_deletes import delete_positions
 
 PAIR = pa.struct([("x", pa.int64()), ("y", pa.string())])
 SHAPE = columns(
@@ -182,58 +172,13 @@ def test_rewriting_a_large_data_file_takes_bounded_memory(lake: Lake) -> None:
     assert peak < 200e6  # of 300 MB of Arrow data
 
 
-class _PositionDeletes(_FastAppendFiles):
-    """Adds position delete files, as other engines do and PyIceberg does not."""
-
-    def new_manifest_writer(self, spec: Any) -> ManifestWriterV2:
-        class Writer(ManifestWriterV2):
-            def content(self) -> ManifestContent:
-                return ManifestContent.DELETES
-
-            @property
-            def _meta(self) -> dict[str, str]:
-                return {**super()._meta, "content": "deletes"}
-
-        return Writer(spec, self.schema(), self.new_manifest_output(), self._snapshot_id, "deflate")
-
-
-def _delete_positions(table: Table, path: str, positions: list[int], folder: Path) -> None:
-    schema = pa.schema(
-        [
-            pa.field("file_path", pa.string(), False, {"PARQUET:field_id": "2147483546"}),
-            pa.field("pos", pa.int64(), False, {"PARQUET:field_id": "2147483545"}),
-        ]
-    )
-    where = folder / f"deletes-{len(list(folder.iterdir()))}.parquet"
-    rows = {"file_path": [path] * len(positions), "pos": positions}
-    pq.write_table(pa.table(rows, schema=schema), where)
-    transaction = table.transaction()
-    update = _PositionDeletes(Operation.APPEND, transaction, table.io)
-    update.append_data_file(
-        DataFile.from_args(
-            content=DataFileContent.POSITION_DELETES,
-            file_path=f"file://{where}",
-            file_format=FileFormat.PARQUET,
-            partition=Record(),
-            record_count=len(positions),
-            file_size_in_bytes=where.stat().st_size,
-            spec_id=0,
-            sort_order_id=None,
-            equality_ids=None,
-            key_metadata=None,
-        )
-    )
-    update.commit()
-    transaction.commit_transaction()
-
-
 def test_rows_that_another_engine_deleted_do_not_come_back(lake: Lake, tmp_path: Path) -> None:
     lake.write({1: _rows(1), 2: _rows(2), 3: _rows(3)}, shape=SHAPE)
     lake.write({4: _rows(4)}, shape=SHAPE)
     shared, alone = sorted(lake.table.scan().plan_files(), key=lambda task: -task.file.record_count)
-    _delete_positions(lake.table, shared.file.file_path, [0, 7, 17], tmp_path)
-    _delete_positions(lake.table, shared.file.file_path, [1], tmp_path)
-    _delete_positions(lake.table, alone.file.file_path, [5], tmp_path)
+    delete_positions(lake.table, shared.file.file_path, [0, 7, 17], tmp_path)
+    delete_positions(lake.table, shared.file.file_path, [1], tmp_path)
+    delete_positions(lake.table, alone.file.file_path, [5], tmp_path)
     remaining = lake.column("id")
     assert len(remaining) == 19
     committed = lake.write({2: _rows(2, 1)}, shape=SHAPE)
