@@ -68,6 +68,15 @@ def file_ids(connection: Connection, ingestion: str, keys: Sequence[str]) -> lis
     return [row.file_id for row in rows]
 
 
+def routes(connection: Connection, file_ids: Sequence[int]) -> list[str]:
+    """The tables that have the rows of these files, as in `ledger.tables`: route."""
+    found = text("""
+        SELECT DISTINCT route FROM ingest.files
+        WHERE file_id = ANY(:file_ids) AND committed_content_id IS NOT NULL ORDER BY route
+    """)
+    return list(connection.execute(found, {"file_ids": list(file_ids)}).scalars())
+
+
 def last_listed_at(connection: Connection, ingestion: str) -> datetime | None:
     """When a listing of the ingestion last came to its end; None if none has."""
     return connection.execute(

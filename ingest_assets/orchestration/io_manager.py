@@ -97,12 +97,14 @@ class IcebergIOManager(dg.IOManager):
             TableMissingError: the upstream asset has no table yet.
             TypeError: the annotation is none that is understood.
             DagsterInvariantViolationError: an ordinary partitioned asset that does not name its
-                partition column.
+                partition column; or partitions whose rows are in tables of different shapes.
         """
         services = self._deployment()
         identifier = _identifier(context)
         ingestion = user_tables.ingestion_of(services.catalog, identifier)
         column, values = self._wanted(context, services, ingestion)
+        if ingestion is not None and column is not None:
+            identifier = _table_of(services, ingestion, values) or identifier
         batches = user_tables.read(services.catalog, identifier, column=column, values=values)
         return frame_of(batches, context.dagster_type.typing_type)
 
@@ -120,6 +122,19 @@ class IcebergIOManager(dg.IOManager):
             ), keys
         with services.ledger.transaction() as connection:
             return "_file_id", lookup.file_ids(connection, ingestion, [key_of(key) for key in keys])
+
+
+def _table_of(services: Deployment, ingestion: str, file_ids: Sequence[int]) -> str | None:
+    """The table that a person made for the shape of these files; None for the declared one."""
+    with services.ledger.transaction() as connection:
+        routes = lookup.routes(connection, file_ids)
+    if len(routes) > 1:
+        raise dg.DagsterInvariantViolationError(
+            f"The partitions of {ingestion} that are asked for lie in several tables of different "
+            f"shapes ({', '.join(route or 'the declared one' for route in routes)}). Ask for those "
+            "of one table."
+        )
+    return routes[0] or None if routes else None
 
 
 def _identifier(context: dg.InputContext | dg.OutputContext) -> str:
