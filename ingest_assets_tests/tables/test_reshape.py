@@ -94,7 +94,8 @@ def test_another_type_holds_each_value_exactly_or_is_refused(
             continue
         change(lake, Retype((name,), type_))
         like = text_of(likes[name][0]) if type_ == pa.string() else VALUES[type_][0]
-        assert values_of(lake, name) == [like, *[None] * (len(whole) - 1), like]
+        found = [row[name] for row in rows_at(lake.table)]
+        assert found == [like, *[None] * (len(whole) - 1), like]
         converted, misfits = convert(whole, type_)
         if misfits.count:
             with pytest.raises(ValuesDoNotConvertError) as caught:
@@ -106,7 +107,7 @@ def test_another_type_holds_each_value_exactly_or_is_refused(
             assert lake.table.schema().find_type(f"w{name}") != lake.table.schema().find_type(name)
         else:
             change(lake, Retype((f"w{name}",), type_))
-            held = values_of(lake, f"w{name}")[:-1]
+            held = [row[f"w{name}"] for row in rows_at(lake.table)][:-1]
             assert repr(held) == repr(converted.to_pylist())
 
 
@@ -391,6 +392,7 @@ def test_files_that_name_no_fields_are_read_by_the_tables_mapping(
     assert [(row["id"], row["v"]) for row in rows_at(lake.table)] == [(0, "1"), (0, "1"), (5, "6")]
 
 
+@pytest.mark.slow
 def test_a_large_table_takes_bounded_memory(lake: Lake) -> None:
     count = 2_000_000
     fill_lake(
