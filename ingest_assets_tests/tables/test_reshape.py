@@ -13,7 +13,7 @@ from ingest_assets.errors import ReshapeRefusedError, ValuesDoNotConvertError
 from ingest_assets.schema.conversion import can_convert, convert
 from ingest_assets.schema.fit import text_of
 from ingest_assets.schema.types import format_type
-from ingest_assets.tables import data_files
+from ingest_assets.tables import data_files, rewriting
 from ingest_assets.tables.operations import (
     AddColumn,
     Constant,
@@ -365,6 +365,14 @@ def test_a_rewrite_from_the_s3_server(s3_lake: Lake) -> None:
     fill_lake(s3_lake, layout("region"), region=pa.array(["a", "b"]), v=pa.array([1, 2]))
     change(s3_lake, Retype(("v",), pa.string()))
     assert sorted(s3_lake.table.scan().to_arrow()["v"].to_pylist()) == ["1", "1", "2"]
+
+
+def test_wide_rows_go_through_a_few_at_a_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewriting, "_BATCH_BYTES", 1)
+    fill_lake(lake, v=pa.array([1, None, 3]), s=pa.array([{"x": 1, "y": "a"}, None, None], PAIR))
+    change(lake, Retype(("v",), pa.string()), Retype(("s",), pa.string()))
+    assert values_of(lake, "v") == ["1", None, "3", "1"]
+    assert values_of(lake, "s") == ['{"x":1,"y":"a"}', None, None, '{"x":1,"y":"a"}']
 
 
 def test_a_table_without_rows_changes_its_schema_alone(lake: Lake) -> None:
