@@ -26,18 +26,13 @@ class DecisionRefusedError(ConfigurationError):
 class ReshapeRefusedError(DecisionRefusedError):
     """A change of the table's schema that cannot be made; the table is unchanged.
 
-    `column` is the path of the column with dots.
+    `column` is its path with dots; `count` says how many of its values do not convert.
     """
 
-    def __init__(self, message: str, column: str) -> None:
-        self.column = column
+    def __init__(self, message: str, column: str, count: int = 0, example: str = "") -> None:
+        self.column, self.count, self.example = column, count, example
         super().__init__(message)
 
 
 class ValuesDoNotConvertError(ReshapeRefusedError):
-    """`count` values of the column do not fit its new type, `example` among them."""
-
-    def __init__(self, message: str, column: str, count: int, example: str) -> None:
-        self.count = count
-        self.example = example
-        super().__init__(message, column)
+    """Values of the column that its new type cannot hold, `example` among them."""

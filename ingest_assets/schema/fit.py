@@ -215,12 +215,9 @@ def _as_decimal(
     return fit_decimal(value, precision, scale) if type(value) is Decimal else None
 
 
-_TEXTS = (Decimal, datetime.date, datetime.time, bytes)
-
-
 def text_of(value: Any) -> str:
     """A text as it is, also that of a date, time, decimal or of bytes; else compact JSON."""
-    if isinstance(value, _TEXTS):
+    if isinstance(value, Decimal | datetime.date | datetime.time | bytes):
         value = _plain(value)
     if type(value) is str:
         return value

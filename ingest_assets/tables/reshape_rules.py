@@ -66,6 +66,8 @@ class Rules:
         path = path_of(operation)
         if path[0].startswith("_"):
             raise _refused(operation, "the columns that begin with _ are the product's own")
+        if _has_key(schema, path):
+            raise _refused(operation, "the keys of a map tell its entries apart")
         if isinstance(operation, AddColumn):
             _check_parent(schema, operation)
             _check_name(schema, operation, path)
@@ -96,8 +98,6 @@ class Rules:
         path, _ = enclosing(schema, operation.path, operation.type)
         self._check_unused(operation, fields_on(schema, path)[-1])
         _check_type(operation, operation.type)
-        if _has_key(schema, operation.path):
-            raise _refused(operation, "the keys of a map tell its entries apart")
         before, after = to_arrow(field.field_type), operation.type
         if before == after:
             raise _refused(operation, f"it is {_words(after)} already")

@@ -18,6 +18,9 @@ from ingest_assets.tables.operations import dotted
 from ingest_assets.tables.reshaping import FillAt, Reshaping
 from ingest_assets.tables.restructuring import Restructuring
 
+_BATCH_BYTES = 64 * 1024**2
+"""Arrow bytes that go through the steps at once; as JSON they are a few times as many."""
+
 
 def rewrite(
     table: Table, tasks: Iterable[FileScanTask], reshaping: Reshaping, writer: DataFileWriter
@@ -44,7 +47,8 @@ def rewrite(
         for task in tasks:
             for rows in live_rows(table, task, reshaping.before):
                 count += rows.num_rows
-                for batch in rows.to_batches():
+                few = max(1, rows.num_rows * _BATCH_BYTES // max(1, rows.nbytes))
+                for batch in rows.to_batches(max_chunksize=few):
                     _pass_through(batch, steps, writer)
         _check_misfits(steps)
     return count
