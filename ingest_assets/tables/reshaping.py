@@ -8,7 +8,7 @@ from pyiceberg.table import Table, TableProperties, Transaction
 from pyiceberg.table.update import AddSchemaUpdate, AssertCurrentSchemaId, SetCurrentSchemaUpdate
 
 from ingest_assets.errors import ReshapeRefusedError
-from ingest_assets.tables.field_paths import enclosing, siblings_before
+from ingest_assets.tables.field_paths import enclosing, siblings, siblings_before
 from ingest_assets.tables.iceberg_types import to_iceberg
 from ingest_assets.tables.operations import (
     AddColumn,
@@ -129,20 +129,26 @@ def _apply(scratch: Transaction, operation: Operation, replaced: dict[int, Repla
 def _replace(scratch: Transaction, operation: Retype, replaced: dict[int, Replaced]) -> None:
     """A new field of the type in the place of the old one.
 
-    An element or value has no place of its own in an update, so its list or map is replaced.
+    An element or value has no place of its own in an update, so its list or map is replaced. A
+    field without siblings goes and comes in one update, because PyIceberg (0.12.0) takes a list or
+    map of a struct without fields for one without a type (`element or data["element_type"]`).
     """
     schema = scratch.table_metadata.schema()
     path, type_ = enclosing(schema, operation.path, operation.type)
     old = schema.find_field(dotted(path))
     previous = siblings_before(schema, path)
+    is_alone = len(siblings(schema, path)) == 1
     with scratch.update_schema() as update:
         update.delete_column(path)
-    with scratch.update_schema() as update:
-        update.add_column(path, to_iceberg(type_, lambda: 0), old.doc)
-        if previous is None:
-            update.move_first(path)
-        else:
-            update.move_after(path, (*path[:-1], previous))
+        if is_alone:
+            update.add_column(path, to_iceberg(type_, lambda: 0), old.doc)
+    if not is_alone:
+        with scratch.update_schema() as update:
+            update.add_column(path, to_iceberg(type_, lambda: 0), old.doc)
+            if previous is None:
+                update.move_first(path)
+            else:
+                update.move_after(path, (*path[:-1], previous))
     new = scratch.table_metadata.schema().find_field(dotted(path))
     earlier = replaced.get(old.field_id)
     origin = old.field_id if earlier is None else earlier.field_id
