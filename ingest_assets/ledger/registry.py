@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ingest_assets.schema.difference import Change, Difference
+from ingest_assets.schema.difference import Change, ChangeKind, Difference
 
 FILES_SHOWN = 20
 
@@ -89,13 +89,23 @@ def versions(
 
 
 def ignored_changes(connection: Connection, ingestion: str) -> Sequence[Change]:
-    """What people decided to ignore: files with such a difference are written nevertheless."""
-    diffs = connection.execute(
+    """What people decided to ignore: files with such a difference are written nevertheless.
+
+    A column that was dropped is one that files may bring again, of whatever type.
+    """
+    decided = connection.execute(
         text("""
-            SELECT diff FROM ingest.schema_versions
+            SELECT resolution, diff FROM ingest.schema_versions
             WHERE ingestion = :ingestion AND resolution IN ('ignore', 'drop_column')
             ORDER BY version
         """),
         {"ingestion": ingestion},
-    ).scalars()
-    return [change for diff in diffs for change in Difference.from_json(diff).changes]
+    )
+    found: list[Change] = []
+    for resolution, diff in decided:
+        changes = Difference.from_json(diff).changes
+        if resolution == "drop_column":
+            gone = [change for change in changes if change.kind is ChangeKind.MISSING]
+            changes = tuple(Change(ChangeKind.ADDED, c.path, None, None) for c in gone)
+        found += changes
+    return found
