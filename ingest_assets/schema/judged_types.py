@@ -25,6 +25,8 @@ def judged_type(
         return pa.struct([_judged_field(known.get(field.name), field) for field in own])
     if pa.types.is_list(expected) and pa.types.is_list(own):
         return pa.list_(_judged_field(expected.value_field, own.value_field))
+    if pa.types.is_map(expected) and pa.types.is_map(own) and expected.key_type == own.key_type:
+        return pa.map_(own.key_type, _judged_field(expected.item_field, own.item_field))
     return own if pa.types.is_nested(expected) or pa.types.is_nested(own) else None
 
 
