@@ -61,14 +61,16 @@ class DecisionPlan:
     def decision(self, actor: str, note: str) -> SchemaDecision:
         """The decision as the ledger keeps it."""
         found = difference(self.basis.columns, self.after)
-        is_new = self.after != self.basis.columns
+        fields = columns_to_json(self.after)
+        # Not the columns themselves: types are equal whatever their fields' metadata says.
+        is_new = fields != columns_to_json(self.basis.columns)
         return SchemaDecision(
             action=self.action,
             actor=actor,
             note=note,
             version=self.pending.version if self.pending else None,
             base_version=self.basis.version,
-            fields=columns_to_json(self.after) if is_new or self.new_table else None,
+            fields=fields if is_new or self.new_table else None,
             verdict=found.verdict.value,
             compatibility=found.compatibility.value,
             diff=found.to_json(),

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from ingest_assets.decision_errors import DecisionOutdatedError
 from ingest_assets.ledger import resolved_versions, schema_versions
@@ -55,34 +54,28 @@ def prepare(
     """A PREPARED batch without files that carries the decision.
 
     Raises:
-        DecisionOutdatedError: somebody decided first, or another decision is being carried out.
+        DecisionOutdatedError: somebody decided first, another decision is being carried out, or the
+            active version is another by now.
     """
-    _lock(connection, ingestion)
-    _check_pending(connection, ingestion, decision)
+    _check_current(connection, ingestion, decision)
     batch_id = uuid.uuid4().hex
-    try:
-        connection.execute(
-            text("""
-                INSERT INTO ingest.batches
-                    (batch_id, ingestion, status, origin, holder, prepared_at, lease_expires_at,
-                     reported_at, decision, route)
-                VALUES (:batch_id, :ingestion, 'PREPARED', 'person', CAST(:holder AS jsonb), now(),
-                        now() + CAST(:lease AS interval), now(), CAST(:decision AS jsonb), :route)
-            """),
-            {
-                "batch_id": batch_id,
-                "ingestion": ingestion,
-                "holder": holder.as_json(),
-                "lease": LEASE,
-                "decision": json.dumps(asdict(decision)),
-                "route": decision.route,
-            },
-        )
-    except IntegrityError as error:
-        raise DecisionOutdatedError(
-            f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
-            "changed; look again in a minute."
-        ) from error
+    connection.execute(
+        text("""
+            INSERT INTO ingest.batches
+                (batch_id, ingestion, status, origin, holder, prepared_at, lease_expires_at,
+                 reported_at, decision, route)
+            VALUES (:batch_id, :ingestion, 'PREPARED', 'person', CAST(:holder AS jsonb), now(),
+                    now() + CAST(:lease AS interval), now(), CAST(:decision AS jsonb), :route)
+        """),
+        {
+            "batch_id": batch_id,
+            "ingestion": ingestion,
+            "holder": holder.as_json(),
+            "lease": LEASE,
+            "decision": json.dumps(asdict(decision)),
+            "route": decision.route,
+        },
+    )
     return ClaimedBatch(batch_id, ingestion, holder.token, ())
 
 
@@ -92,16 +85,9 @@ def carry_out(connection: Connection, ingestion: str, decision: SchemaDecision) 
     For a decision that leaves the table as it is.
 
     Raises:
-        DecisionOutdatedError: somebody decided first, or the active version is another by now.
+        DecisionOutdatedError: as `prepare`.
     """
-    _lock(connection, ingestion)
-    _check_pending(connection, ingestion, decision)
-    active = schema_versions.active(connection, ingestion, decision.route)
-    if (active.version if active else None) != decision.base_version:
-        raise DecisionOutdatedError(
-            f"The schema of {ingestion} was changed while this was decided. Nothing was changed; "
-            "look at the plan again."
-        )
+    _check_current(connection, ingestion, decision)
     return apply(connection, ingestion, decision)
 
 
@@ -164,6 +150,31 @@ def _lock(connection: Connection, ingestion: str) -> None:
     connection.execute(
         text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR UPDATE"), {"name": ingestion}
     )
+
+
+def _check_current(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:
+    """The ingestion is locked, and nothing has happened to what the decision was made on.
+
+    A decision that is being carried out may be in the table already, so none is made beside it.
+    """
+    _lock(connection, ingestion)
+    _check_pending(connection, ingestion, decision)
+    is_deciding = text("""
+        SELECT 1 FROM ingest.batches
+        WHERE ingestion = :ingestion AND status = 'PREPARED' AND decision IS NOT NULL
+    """)
+    if connection.execute(is_deciding, {"ingestion": ingestion}).first() is not None:
+        raise DecisionOutdatedError(
+            f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
+            "changed; look again in a minute. If its process died, the next tick of the sensor or "
+            f"`ingest-assets run {ingestion}` finishes it or takes it back."
+        )
+    active = schema_versions.active(connection, ingestion, decision.route)
+    if (active.version if active else None) != decision.base_version:
+        raise DecisionOutdatedError(
+            f"The schema of {ingestion} was changed while this was decided. Nothing was changed; "
+            "look at the plan again."
+        )
 
 
 def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:

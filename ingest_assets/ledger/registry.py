@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ingest_assets.schema.column import Columns
-from ingest_assets.schema.difference import Change, Difference
+from ingest_assets.schema.difference import Change, ChangeKind, Difference
 from ingest_assets.schema.types import columns_from_json
 
 FILES_SHOWN = 20
@@ -139,14 +139,24 @@ def other_tables(
 
 
 def ignored_changes(connection: Connection, ingestion: str, route: str = "") -> Sequence[Change]:
-    """What people decided to ignore: files with such a difference are written nevertheless."""
-    diffs = connection.execute(
+    """What people decided to ignore: files with such a difference are written nevertheless.
+
+    A column that was dropped is one that files may bring again, of whatever type.
+    """
+    decided = connection.execute(
         text("""
-            SELECT diff FROM ingest.schema_versions
+            SELECT resolution, diff FROM ingest.schema_versions
             WHERE ingestion = :ingestion AND route = :route
-              AND resolution IN ('ignore', 'drop_column')
+               AND resolution IN ('ignore', 'drop_column')
             ORDER BY version
         """),
         {"ingestion": ingestion, "route": route},
-    ).scalars()
-    return [change for diff in diffs for change in Difference.from_json(diff).changes]
+    )
+    found: list[Change] = []
+    for resolution, diff in decided:
+        changes = Difference.from_json(diff).changes
+        if resolution == "drop_column":
+            gone = [change for change in changes if change.kind is ChangeKind.MISSING]
+            changes = tuple(Change(ChangeKind.ADDED, c.path, None, None) for c in gone)
+        found += changes
+    return found

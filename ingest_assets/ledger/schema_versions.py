@@ -134,9 +134,12 @@ def _decided_meanwhile(
 
 
 def _rebased(connection: Connection, ingestion: str, change: SchemaChange) -> SchemaChange:
-    """What the batch brings, on a version that a person made active while it was at work."""
+    """What the batch brings, on the version that was made active while it was at work.
+
+    Also on another batch's: that one may stand on a person's decision.
+    """
     now = active(connection, ingestion, change.route)
-    if now is None or change.base_version in (None, now.version) or now.resolution is None:
+    if now is None or change.base_version == now.version:
         return change
     columns = union(columns_from_json(now.fields), columns_from_json(change.fields))
     return replace(change, fields=columns_to_json(columns), fingerprint=fingerprint(columns))

@@ -93,9 +93,13 @@ def _ignored_additions(found: Difference, rules: SchemaRules) -> frozenset[str]:
 
 
 def _is_ignored(change: Change, rules: SchemaRules) -> bool:
-    """Somebody decided about a change like this one: of the same kind, place and types."""
-    place = (change.kind, change.path, change.before, change.after)
-    return any(place == (c.kind, c.path, c.before, c.after) for c in rules.ignored)
+    """Somebody decided about a change like this one: of the same kind, place and types.
+
+    An addition that was decided about without a type is one of any type.
+    """
+    place = (change.kind, change.path, change.before)
+    types = {change.after, None} if change.kind is ChangeKind.ADDED else {change.after}
+    return any(place == (c.kind, c.path, c.before) and c.after in types for c in rules.ignored)
 
 
 def _needs_review(change: Change, rules: SchemaRules) -> bool:

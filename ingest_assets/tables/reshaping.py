@@ -129,7 +129,9 @@ def _apply(scratch: Transaction, operation: Operation, replaced: dict[int, Repla
 def _replace(scratch: Transaction, operation: Retype, replaced: dict[int, Replaced]) -> None:
     """A new field of the type in the place of the old one.
 
-    An element or value has no place of its own in an update, so its list or map is replaced.
+    An element or value has no place of its own in an update, so its list or map is replaced. The
+    field goes and comes in one update, because PyIceberg (0.12.0) takes a list or
+    map of a struct without fields for one without a type (`element or data["element_type"]`).
     """
     schema = scratch.table_metadata.schema()
     path, type_ = enclosing(schema, operation.path, operation.type)

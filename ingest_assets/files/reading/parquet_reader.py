@@ -17,7 +17,7 @@ from ingest_assets.files.reading.parquet_columns import (
 )
 from ingest_assets.files.reading.parquet_file import open_parquet
 from ingest_assets.files.reading.together import Together, one_after_another
-from ingest_assets.schema.column import Columns, nested_field
+from ingest_assets.schema.column import Columns, accepts_any, nested_field
 from ingest_assets.schema.fit import text_of
 from ingest_assets.schema.judged import judged_columns
 from ingest_assets.schema.judged_types import judged_type
@@ -109,10 +109,10 @@ def _batches(
 
 def _judged(file: pq.ParquetFile, column: FileColumn) -> pa.DataType | None:
     """The type that the column has for the table; None when it says nothing of a new one."""
-    expected = None if column.expected is None else column.expected.type
-    if expected is None or column.own is None:
-        return expected or column.own
-    judged = judged_type(expected, column.own)
+    if column.expected is None or column.own is None:
+        return column.own if column.expected is None else column.expected.type
+    expected = column.expected.type
+    judged = judged_type(expected, column.own, takes_any=accepts_any(column.expected))
     if judged is not None:
         return judged
     misfits = count = 0
