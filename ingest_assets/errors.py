@@ -23,7 +23,7 @@ IngestError
 │   │   ├── UnsupportedTypeError    a type that Iceberg cannot hold
 │   │   ├── TableLayoutError        the file lacks a column of partition_by or sort_by
 │   │   └── RejectedRatioError      more rejected rows than `max_rejected_ratio` allows
-│   ├── ReshapeRefusedError         a change of the table's schema that cannot be made
+│   ├── ReshapeRefusedError         a change of a table's schema that cannot be made; exit code 2
 │   │   └── ValuesDoNotConvertError values in the table that the new type cannot hold
 │   ├── WorkerDiedError             the file was being read each time its worker died
 │   └── SchemaParkedError           not a failure: the file waits for a decision

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.engine.batch_work import open_table
-from ingest_assets.errors import DecisionRefusedError, UnknownVersionError
+from ingest_assets.errors import DecisionRefusedError, ReshapeRefusedError, UnknownVersionError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import registry, schema_versions
 from ingest_assets.ledger.decisions import SchemaDecision
@@ -119,7 +119,22 @@ def plan_resolution(
             "version waits for a decision."
         )
     after = _columns_after(found.columns, pending, resolution, fills or {})
-    return planned(ingestion, resolution.value, found, after, fills or {}, pending)
+    try:
+        return planned(ingestion, resolution.value, found, after, fills or {}, pending)
+    except ReshapeRefusedError as error:
+        if resolution is Resolution.ACCEPT and _can_merge(ingestion, found, pending):
+            said = f"{error} Or merge: it makes {error.column} text, and both shapes fit."
+            raise ReshapeRefusedError(said, error.column) from None
+        raise
+
+
+def _can_merge(ingestion: Ingestion, found: Basis, pending: VersionRow) -> bool:
+    after = _columns_after(found.columns, pending, Resolution.MERGE, {})
+    try:
+        planned(ingestion, Resolution.MERGE.value, found, after, {}, pending)
+    except ReshapeRefusedError:
+        return False
+    return True
 
 
 def planned(
