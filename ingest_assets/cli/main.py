@@ -42,8 +42,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Files that land in S3 become rows in Apache Iceberg tables, exactly once.
 
-    Exit codes: 0 all is well; 1 a service is out of reach; 2 a bad argument or configuration;
-    3 a file failed, was dead-lettered, or waits for a decision.
+    Exit codes: 0 all is well; 1 a service is out of reach; 2 a bad argument or configuration,
+    or a change that is refused; 3 a file failed, was dead-lettered, or waits for a decision.
     """
 
 
@@ -53,8 +53,8 @@ def main() -> None:
         cli()
     except IngestError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
-        is_configuration = isinstance(error, ConfigurationError)
-        sys.exit(EXIT_CONFIGURATION if is_configuration else EXIT_OUT_OF_REACH)
+        is_refused = isinstance(error, ConfigurationError)
+        sys.exit(EXIT_CONFIGURATION if is_refused else EXIT_OUT_OF_REACH)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import click
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.schema_decisions import DecisionPlan
-from ingest_assets.engine.schema_plan_text import plan_lines
+from ingest_assets.engine.schema_plan_text import done_line, plan_lines
 from ingest_assets.engine.schema_work import carry_out
 from ingest_assets.tables.operations import Constant, Expression
 
@@ -44,22 +44,7 @@ def act(
             click.echo("Nothing was changed.")
             return
     version = carry_out(deployment, plan, by, note or "")
-    click.echo(_done(plan, version))
-
-
-def _done(plan: DecisionPlan, version: int | None) -> str:
-    name, pending = plan.ingestion.name, plan.pending
-    if pending is None:
-        return f"Done: version {version} of {name} is ACTIVE."
-    said = f"Done: {plan.action} of version {pending.version} of {name}."
-    if not pending.parked_files:
-        return said
-    if plan.action == "reject":
-        return f"{said} Its {pending.parked_files} files are REJECTED."
-    return (
-        f"{said} Its {pending.parked_files} files are read at the next tick of the sensor, or by "
-        f"`ingest-assets run {name}` now."
-    )
+    click.echo(done_line(plan, version))
 
 
 def parse_values(

@@ -7,7 +7,11 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ingest_assets.decision_errors import DecisionRefusedError, UnknownVersionError
+from ingest_assets.decision_errors import (
+    DecisionRefusedError,
+    ReshapeRefusedError,
+    UnknownVersionError,
+)
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.engine.batch_work import open_table
@@ -129,7 +133,22 @@ def plan_resolution(
     if resolution is Resolution.NEW_TABLE:
         return _new_table(deployment, ingestion, found, pending)
     after = _columns_after(found.columns, pending, resolution, fills or {})
-    return planned(ingestion, resolution.value, found, after, fills or {}, pending)
+    try:
+        return planned(ingestion, resolution.value, found, after, fills or {}, pending)
+    except ReshapeRefusedError as error:
+        if resolution is Resolution.ACCEPT and _can_merge(ingestion, found, pending):
+            said = f"{error} Or merge: it makes {error.column} text, and both shapes fit."
+            raise ReshapeRefusedError(said, error.column) from None
+        raise
+
+
+def _can_merge(ingestion: Ingestion, found: Basis, pending: VersionRow) -> bool:
+    after = _columns_after(found.columns, pending, Resolution.MERGE, {})
+    try:
+        planned(ingestion, Resolution.MERGE.value, found, after, {}, pending)
+    except ReshapeRefusedError:
+        return False
+    return True
 
 
 def _version(deployment: Deployment, ingestion: Ingestion, version: int) -> VersionRow:

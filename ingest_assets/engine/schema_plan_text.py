@@ -22,10 +22,33 @@ _OUTCOMES = {
 }
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def done_line(plan: DecisionPlan, version: int | None) -> str:
+    """What became of a plan that was carried out; `version` is the number it came to."""
+    name, pending = plan.ingestion.name, plan.pending
+    if pending is None:
+        return f"Done: version {version} of {name} is ACTIVE."
+    said = f"Done: {plan.action} of version {pending.version} of {name}."
+    if not pending.parked_files:
+        return said
+    files = counted(pending.parked_files, "parked file")
+    if plan.action == "reject":
+        return f"{said} REJECTED: {files}."
+    return (
+        f"{said} To be read again: {files}, at the next tick of the sensor, or at once by "
+        f"`ingest-assets run {name}`."
+    )
+
+
 def plan_lines(plan: DecisionPlan) -> Iterator[str]:
     """What happens to the table, its readers and the files that wait, a line each."""
+    about = f" of schema version {plan.pending.version}" if plan.pending else ""
     table = plan.basis.route or plan.ingestion.table.identifier
-    yield f"{plan.action} for {plan.ingestion.name} ({table})"
+    yield f"{plan.action}{about} for {plan.ingestion.name} ({table})"
     if plan.action in _OUTCOMES:
         yield _OUTCOMES[plan.action]
     if plan.pending is not None:
@@ -50,17 +73,17 @@ def plan_lines(plan: DecisionPlan) -> Iterator[str]:
 def _cost(table: ReshapePlan) -> str:
     if not table.rewrites_data:
         return table.estimate
-    return (
-        f"Rewritten: {table.rows:,} rows in {table.data_files} data files, about "
-        f"{table.estimated_seconds} s ({table.estimate})"
-    )
+    rows, files = counted(table.rows, "row"), counted(table.data_files, "data file")
+    return f"Rewritten: {rows} in {files}, about {table.estimated_seconds} s. {table.estimate}"
 
 
 def _files(pending: VersionRow, *, is_rejected: bool) -> str:
-    count, records = pending.parked_files, pending.parked_records
-    size = f"{count} files wait, {pending.parked_bytes:,} bytes, {records:,} records"
-    what = "are REJECTED" if is_rejected else "are read again"
-    return f"{size}; they {what}." if count else "No file waits for it any more."
+    if not pending.parked_files:
+        return "No file waits for it any more."
+    what = "To be REJECTED" if is_rejected else "To be read again"
+    files = counted(pending.parked_files, "parked file")
+    records = counted(pending.parked_records, "record")
+    return f"{what}: {files} of {records}, {counted(pending.parked_bytes, 'byte')}."
 
 
 def _requirements(before: Columns, after: Columns) -> Iterator[str]:

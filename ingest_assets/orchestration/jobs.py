@@ -1,71 +1,171 @@
 """The jobs of people who operate the deployment, for Dagster's launchpad."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
+from ingest_assets.decision_errors import DecisionRefusedError
 from ingest_assets.deployment import Deployment, DeploymentSource
-from ingest_assets.engine.schema_decisions import plan_resolution
-from ingest_assets.engine.schema_plan_text import plan_lines
+from ingest_assets.engine.schema_decisions import DecisionPlan, plan_resolution
+from ingest_assets.engine.schema_plan_text import done_line, plan_lines
 from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.errors import IngestError
+from ingest_assets.orchestration.names import INGESTION_TAG
 from ingest_assets.schema.resolution import Resolution
 from ingest_assets.tables.operations import Constant, Expression
 
 RESOLVE_JOB = "resolve_schema_change"
+RESOLVE_OP = "resolve"
+VERSION_TAG = "ingest/schema_version"
+RESOLUTION_TAG = "ingest/resolution"
 
 
 class ResolveConfig(dg.Config):
     """What is decided about which version; the failed check of a parked file has it ready."""
 
-    ingestion: str
-    version: int
-    resolution: Literal["accept", "merge", "ignore", "backfill", "new_table", "reject"]
-    note: str = ""
-    by: str = "dagster"
-    plan_only: bool = False
-    defaults: dict[str, str] = Field(default_factory=dict)
-    expressions: dict[str, str] = Field(default_factory=dict)
+    ingestion: str = Field(description="The name of the ingestion.")
+    version: int = Field(description="The PENDING schema version that is decided about.")
+    resolution: Literal["accept", "merge", "ignore", "backfill", "new_table", "reject"] = Field(
+        description=(
+            "accept: the files' schema becomes the table's. "
+            "merge: files of both shapes fit; columns that one lacks are null, types in conflict "
+            "become text. "
+            "ignore: the table stays; what does not fit goes to _rescued_data, what is missing is "
+            "null. "
+            "backfill: new columns are added, with values for the rows that are there. "
+            "new_table: these files, and later ones of their shape, get a table of their own. "
+            "reject: these files never come into the table."
+        )
+    )
+    note: str = Field(default="", description="Why; it stays with the version.")
+    by: str = Field(
+        default="",
+        description="Who decides. Left empty, this run is named, as Dagster knows no users.",
+    )
+    plan_only: bool = Field(
+        default=False, description="Show what would happen, and change nothing."
+    )
+    defaults: dict[str, Any] = Field(
+        default_factory=dict,
+        description=(
+            "For backfill: by new column, the value that the rows get which are in the table, as "
+            "in {channel: web}."
+        ),
+    )
+    expressions: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "For backfill: the same as SQL over the row, as duckdb reads it, as in "
+            "{channel: \"case when is_gift then 'shop' else 'web' end\"}."
+        ),
+    )
+
+    @property
+    def fills(self) -> dict[str, Constant | Expression]:
+        """The values by column.
+
+        Raises:
+            DecisionRefusedError: a column has two.
+        """
+        both = sorted({*self.defaults} & {*self.expressions})
+        if both:
+            raise DecisionRefusedError(
+                f"{', '.join(both)} has a value in defaults and in expressions. Nothing was "
+                "changed. Give it one."
+            )
+        constants = {column: Constant(value) for column, value in self.defaults.items()}
+        return {**constants, **{c: Expression(sql) for c, sql in self.expressions.items()}}
 
 
-def resolve_config(ingestion: str, version: int, resolution: str = "merge") -> dict[str, object]:
-    """The run config that decides about the version, to paste into the launchpad."""
-    chosen = {"ingestion": ingestion, "version": version, "resolution": resolution, "note": ""}
+def resolve_config(ingestion: str, version: int) -> dict[str, object]:
+    """The run config that decides about the version, to launch as it is or with another choice."""
+    chosen = {
+        "ingestion": ingestion,
+        "version": version,
+        "resolution": Resolution.MERGE.value,
+        "note": "",
+        "by": "",
+        "plan_only": False,
+    }
     return {"ops": {RESOLVE_OP: {"config": chosen}}}
-
-
-RESOLVE_OP = "resolve"
 
 
 def build_resolve_job(deployment: DeploymentSource = Deployment.from_env) -> dg.JobDefinition:
     """Decides about a PENDING schema version; its parked files go on at the next tick."""
 
-    @dg.op(name=RESOLVE_OP, description="Shows the plan in the log, then carries it out.")
+    @dg.op(
+        name=RESOLVE_OP,
+        description=(
+            "Makes the plan, which is in the log and in the metadata of the output, and carries it "
+            "out unless `plan_only` is set. Fails, with the reason, when it is refused."
+        ),
+        out=dg.Out(dg.Nothing),
+    )
     def resolve(context: dg.OpExecutionContext, config: ResolveConfig) -> None:
-        services = deployment()
-        ingestion = services.ingestion(config.ingestion)
-        fills: dict[str, Constant | Expression] = {}
-        fills |= {column: Constant(value) for column, value in config.defaults.items()}
-        fills |= {column: Expression(sql) for column, sql in config.expressions.items()}
-        resolution = Resolution(config.resolution)
-        plan = plan_resolution(services, ingestion, config.version, resolution, fills)
-        context.log.info("\n".join(plan_lines(plan)))
-        if config.plan_only:
-            context.log.info("Nothing was changed, as plan_only asks for.")
-            return
-        version = carry_out(services, plan, config.by, config.note)
-        context.log.info("Done: version %s, %s.", version, config.resolution)
+        _tag_run(context, config)
+        plan: DecisionPlan | None = None
+        refused: str | None = None
+        said = "Nothing was changed, as plan_only asks for."
+        try:
+            services = deployment()
+            ingestion = services.ingestion(config.ingestion)
+            plan = plan_resolution(
+                services, ingestion, config.version, Resolution(config.resolution), config.fills
+            )
+            context.log.info("The plan:\n%s", "\n".join(plan_lines(plan)))
+            if not config.plan_only:
+                by = config.by or f"Dagster run {context.run_id}"
+                said = done_line(plan, carry_out(services, plan, by, config.note))
+        except IngestError as error:
+            refused = str(error)
+        metadata = _metadata(plan)
+        if refused is not None:  # outside of `except`, so that no traceback stands in the way
+            raise dg.Failure(refused, metadata=metadata, allow_retries=False)
+        context.log.info(said)
+        context.add_output_metadata({"outcome": said, **metadata})
 
     @dg.job(
         name=RESOLVE_JOB,
         description=(
-            "Decides about a schema change that parked files wait for. The config is in the "
-            "failed schema_compatible check of any of the files. Set plan_only to see what would "
-            "happen."
+            "Decides about a schema change that parked files wait for. The failed "
+            "`schema_compatible` check of any of these files has the config, ready to launch. Set "
+            "`plan_only` to see what would happen. What was decided is in `ingest-assets schema "
+            "list`."
         ),
         executor_def=dg.in_process_executor,
+        tags={"dagster/max_retries": "0"},  # a refusal stays one
     )
     def resolve_schema_change() -> None:
         resolve()
 
     return resolve_schema_change
+
+
+def _tag_run(context: dg.OpExecutionContext, config: ResolveConfig) -> None:
+    """The run is among those of its ingestion."""
+    context.instance.add_run_tags(
+        context.run_id,
+        {
+            INGESTION_TAG: config.ingestion,
+            VERSION_TAG: str(config.version),
+            RESOLUTION_TAG: config.resolution,
+        },
+    )
+
+
+def _metadata(plan: DecisionPlan | None) -> dict[str, Any]:
+    return {} if plan is None else {"plan": dg.MetadataValue.md(_markdown(plan_lines(plan)))}
+
+
+def _markdown(lines: Iterable[str]) -> str:
+    """Indented lines as a block of code, the others as paragraphs."""
+    parts: list[str] = []
+    is_code = False
+    for line in lines:
+        if line.startswith("  ") != is_code:
+            is_code = not is_code
+            parts.append("```" if is_code else "```\n")
+        parts.append(line.removeprefix("  ") if is_code else f"{line}\n")
+    return "\n".join([*parts, "```"] if is_code else parts)

@@ -101,5 +101,5 @@ def _events(
 ) -> Iterator[dg.AssetMaterialization | dg.AssetObservation]:
     for key, metadata in reporting.materializations(batch.files):
         yield dg.AssetMaterialization(asset_key(ingestion), partition=key, metadata=metadata)
-    for key, metadata in reporting.observations(batch.files):
+    for key, metadata in reporting.observations(ingestion, batch.files):
         yield dg.AssetObservation(asset_key(ingestion), partition=key, metadata=metadata)

@@ -13,6 +13,8 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 SCHEMA_COMPATIBLE = "schema_compatible"
 ROWS_PARSED = "rows_parsed"
 IO_MANAGER_KEY = "iceberg_io_manager"
+CODE_LOCATION = "ingest_assets"
+"""The name that workspace.yaml and `ingest-assets dev` give to the code location."""
 
 
 def asset_key(ingestion: Ingestion) -> dg.AssetKey:
@@ -55,3 +57,9 @@ def check_specs(ingestion: Ingestion) -> list[dg.AssetCheckSpec]:
 def is_asked_by_person(run: dg.DagsterRun) -> bool:
     """A run without a batch, or one that is executed again with all tags of the run before."""
     return BATCH_TAG not in run.tags or run.parent_run_id is not None
+
+
+def location_of(run: dg.DagsterRun) -> str:
+    """The code location that the run was asked for in; the product's own for one in a process."""
+    origin = run.remote_job_origin
+    return CODE_LOCATION if origin is None else origin.location_name

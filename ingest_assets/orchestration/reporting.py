@@ -1,26 +1,33 @@
 """What Dagster is told about the files of a batch: materializations and check evaluations."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
-import yaml
 
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.reports import FileReport
-from ingest_assets.orchestration.jobs import RESOLVE_JOB, resolve_config
-from ingest_assets.orchestration.names import ROWS_PARSED, SCHEMA_COMPATIBLE, asset_key
+from ingest_assets.orchestration.how_to_decide import how_to_decide
+from ingest_assets.orchestration.names import (
+    CODE_LOCATION,
+    ROWS_PARSED,
+    SCHEMA_COMPATIBLE,
+    asset_key,
+)
 from ingest_assets.schema.column import Columns
+from ingest_assets.schema.difference import ChangeKind
 from ingest_assets.schema.types import format_type
 
 _CHANGES_SHOWN = 50
+_JSON_PARTS = re.compile(r'("(?:[^"\\]|\\.)*")|([,:])')
 _COLUMNS = [
-    dg.TableColumn("kind", "string"),
-    dg.TableColumn("column", "string"),
-    dg.TableColumn("before", "string"),
-    dg.TableColumn("after", "string"),
-    dg.TableColumn("samples", "string"),
+    dg.TableColumn("difference", "string", "what differs"),
+    dg.TableColumn("column", "string", "a.b is in a struct, a[] in a list, a{} in a map"),
+    dg.TableColumn("before", "string", "in the table"),
+    dg.TableColumn("after", "string", "in the file"),
+    dg.TableColumn("samples", "string", "up to three values of the file"),
 ]
 
 
@@ -77,7 +84,9 @@ def _metadata(file: FileReport) -> dict[str, Any]:
     return metadata
 
 
-def observations(files: Iterable[FileReport]) -> list[tuple[str, Mapping[str, Any]]]:
+def observations(
+    ingestion: Ingestion, files: Iterable[FileReport], location: str = CODE_LOCATION
+) -> list[tuple[str, Mapping[str, Any]]]:
     """Partition key and metadata of every file whose rows are not in the table: why not."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for file in files:
@@ -91,6 +100,8 @@ def observations(files: Iterable[FileReport]) -> list[tuple[str, Mapping[str, An
             "etag": file.etag,
             "source_uri": file.uri,
         }
+        if file.outcome == "PARKED":
+            metadata |= how_to_decide(ingestion.name, file.schema_version or 0, location)
         if file.next_attempt_at is not None:
             metadata["tried_again_after"] = dg.MetadataValue.timestamp(file.next_attempt_at)
         found.append((partition_key_of(file.key), metadata))
@@ -98,16 +109,19 @@ def observations(files: Iterable[FileReport]) -> list[tuple[str, Mapping[str, An
 
 
 def check_evaluations(
-    ingestion: Ingestion, files: Iterable[FileReport]
+    ingestion: Ingestion, files: Iterable[FileReport], location: str = CODE_LOCATION
 ) -> list[dg.AssetCheckEvaluation]:
-    """Both checks of every file, in order, whatever became of it."""
+    """Both checks of every file, in order, whatever became of it.
+
+    `location` is the name of the code location, which the links of the checks lead to.
+    """
     key = asset_key(ingestion)
     evaluations = []
     for file in files:
         if file.outcome == "ROUTED":  # the batch of the other table evaluates it
             continue
         for name, result in (
-            (SCHEMA_COMPATIBLE, _schema_compatible(ingestion, file)),
+            (SCHEMA_COMPATIBLE, _schema_compatible(ingestion, file, location)),
             (ROWS_PARSED, _rows_parsed(ingestion, file)),
         ):
             evaluations.append(
@@ -124,7 +138,9 @@ def check_evaluations(
     return evaluations
 
 
-def _schema_compatible(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:
+def _schema_compatible(
+    ingestion: Ingestion, file: FileReport, location: str
+) -> dg.AssetCheckResult:
     if file.outcome == "SUCCESS":
         described = f"Written with schema version {file.schema_version}."
         if file.schema_version is None:
@@ -137,10 +153,10 @@ def _schema_compatible(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckR
             severity=dg.AssetCheckSeverity.ERROR,
             description=file.error,
             metadata={
+                **how_to_decide(ingestion.name, file.schema_version or 0, location),
                 "differences": _change_table(changes, file.detail.get("samples", {})),
                 "schema_version": file.schema_version or 0,
                 "source_uri": file.uri,
-                "decide": dg.MetadataValue.md(_how_to_decide(ingestion, file)),
             },
         )
     return dg.AssetCheckResult(
@@ -156,27 +172,41 @@ def _change_table(
     records = [
         dg.TableRecord(
             {
-                "kind": str(change["kind"]),
+                "difference": str(change["kind"]).replace("_", " "),
                 "column": str(change["path"]),
-                "before": str(change.get("before") or "—"),
-                "after": str(change.get("renamed_to") or change.get("after") or "—"),
-                "samples": ", ".join(samples.get(change["path"], ())) or "—",
+                "before": _before(change),
+                "after": _after(change),
+                "samples": " · ".join(map(_airy, samples.get(change["path"], ()))),
             }
         )
         for change in changes[:_CHANGES_SHOWN]
     ]
+    if len(changes) > _CHANGES_SHOWN:
+        more = f"and {len(changes) - _CHANGES_SHOWN} more"
+        records.append(
+            dg.TableRecord(dict.fromkeys((c.name for c in _COLUMNS), "") | {"column": more})
+        )
     return dg.MetadataValue.table(records, dg.TableSchema(columns=_COLUMNS))
 
 
-def _how_to_decide(ingestion: Ingestion, file: FileReport) -> str:
-    """What to launch or to type, for a person who looks at the check."""
-    version = file.schema_version or 0
-    config = yaml.safe_dump(resolve_config(ingestion.name, version), sort_keys=False)
-    return (
-        f"Launch the job `{RESOLVE_JOB}` with this config (`resolution`: accept, merge, ignore, "
-        f"backfill or reject; `plan_only: true` shows what would happen):\n\n```yaml\n{config}```\n"
-        f"\nOr type: `ingest-assets schema resolve {ingestion.name} {version}`"
-    )
+def _airy(sample: str) -> str:
+    """JSON with spaces between its parts, at which the UI breaks lines; other texts as they are."""
+    if not sample.startswith(("{", "[")):
+        return sample
+    return _JSON_PARTS.sub(lambda part: part[1] or f"{part[2]} ", sample)
+
+
+def _before(change: dict[str, Any]) -> str:
+    """The table's side; whether files must have a column says if its lack is what parks them."""
+    if change["kind"] == ChangeKind.MISSING:
+        return f"{change['before']}, {'required' if change['is_breaking'] else 'optional'}"
+    return str(change.get("before") or "not in the table")
+
+
+def _after(change: dict[str, Any]) -> str:
+    if change.get("renamed_to"):
+        return f"perhaps {change['renamed_to']}"
+    return str(change.get("after") or "not in the file")
 
 
 def _rows_parsed(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:

@@ -16,7 +16,7 @@ from ingest_assets.ledger import lookup, reports, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration import events, reporting
-from ingest_assets.orchestration.names import asset_key, is_asked_by_person
+from ingest_assets.orchestration.names import asset_key, is_asked_by_person, location_of
 from ingest_assets.schema.types import columns_from_json
 
 
@@ -55,9 +55,11 @@ class RunReport:
             return
         columns = () if version is None else columns_from_json(version.fields)
         context, key = self._context, asset_key(self._ingestion)
+        location = location_of(context.run)
         events.log_materializations(context, key, reporting.materializations(batch.files, columns))
-        events.log_observations(context, key, reporting.observations(batch.files))
-        evaluations = reporting.check_evaluations(self._ingestion, batch.files)
+        observations = reporting.observations(self._ingestion, batch.files, location)
+        events.log_observations(context, key, observations)
+        evaluations = reporting.check_evaluations(self._ingestion, batch.files, location)
         events.log_check_evaluations(context, evaluations)
         with self._services.ledger.transaction() as connection:
             reports.mark_reported(connection, [batch.batch_id])
