@@ -8,6 +8,8 @@
     schema_versions  one row a version of a table's schema, never deleted
     audit            who decided what, and when
 
+Those of the alerts are in `alert_tables`.
+
 Times are `timestamptz` and always come from Postgres's own clock. Keys collate "C", the byte order
 in which object stores list.
 """
@@ -65,6 +67,8 @@ ingestions = Table(
     Column("listing_cursor", Text(collation="C")),
     _moment("last_listed_at"),
     _moment("created_at", is_set=True),
+    _moment("last_arrival_at"),
+    _moment("runs_noticed_at"),
 )
 
 files = Table(
@@ -138,6 +142,7 @@ batches = Table(
     _moment("prepared_at"),
     _moment("finished_at"),
     _moment("reported_at"),
+    _moment("alerted_at"),
     _one_of("status", BatchStatus),
 )
 Index(
@@ -152,6 +157,12 @@ Index(
     batches.c.ingestion,
     batches.c.finished_at,
     postgresql_where="status = 'COMMITTED' AND reported_at IS NULL",
+)
+Index(
+    "batches_to_notice",
+    batches.c.ingestion,
+    batches.c.finished_at,
+    postgresql_where="status = 'COMMITTED' AND alerted_at IS NULL",
 )
 
 attempts = Table(
