@@ -31,7 +31,9 @@ def post_json(channel: Webhook, message: Message, delivery_id: str) -> None:
     """
     address = channel.url if channel.url_env is None else secret(channel.url_env)
     headers = {name: secret(variable) for name, variable in channel.headers_env.items()}
-    _post(str(address), {"id": delivery_id, **message.to_json()}, delivery_id, headers)
+    status, _ = _post(str(address), {"id": delivery_id, **message.to_json()}, delivery_id, headers)
+    if not 200 <= status < 300:
+        raise ChannelError(f"it answered with HTTP {status}")
 
 
 def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
@@ -40,7 +42,10 @@ def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
     Raises:
         ChannelError: it has not; the error has Slack's own code.
     """
-    _post(secret(channel.url_env), slack_json(message), delivery_id, {})
+    status, said = _post(secret(channel.url_env), slack_json(message), delivery_id, {})
+    if not 200 <= status < 300:
+        code = f" {said}" if _SLACK_CODE.fullmatch(said) else ""
+        raise ChannelError(f"it answered with HTTP {status}{code}")
 
 
 def slack_json(message: Message) -> dict[str, Any]:
@@ -70,7 +75,8 @@ def _escaped(text: str) -> str:
 
 def _post(
     address: str, content: dict[str, Any], delivery_id: str, headers: Mapping[str, str]
-) -> None:
+) -> tuple[int, str]:
+    """The status of the answer and the beginning of its body, if it is no 2xx."""
     sent = {**headers, "Idempotency-Key": delivery_id, "User-Agent": "ingest_assets"}
     # A redirect would repeat the headers, secrets too, at an address that nobody declared.
     # Streamed, because the status decides: a body that never ends takes nothing back.
@@ -85,11 +91,9 @@ def _post(
             stream=True,
         ) as answer,
     ):
-        if 200 <= answer.status_code < 300:
-            return
-        said = answer.raw.read(100).decode(errors="replace")
-    code = f" {said}" if _SLACK_CODE.fullmatch(said) else ""
-    raise ChannelError(f"it answered with HTTP {answer.status_code}{code}")
+        is_taken = 200 <= answer.status_code < 300
+        said = "" if is_taken else answer.raw.read(100).decode(errors="replace")
+        return answer.status_code, said
 
 
 @contextmanager

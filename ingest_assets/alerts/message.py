@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ingest_assets.settings import public_url
+
 NAMES_SHOWN = 5
 _TEXT_CHARACTERS = 400
 
@@ -62,8 +64,8 @@ def shown(names: Sequence[str]) -> str:
 
 
 def clipped(said: str | None) -> str:
-    """As much of a long text as a message needs, on one line."""
-    line = " ".join((said or "").split())
+    """As much of a long text as a message needs, on one line and without a password."""
+    line = " ".join(public_url(said or "").split())
     if len(line) <= _TEXT_CHARACTERS:
         return line
     return f"{line[:_TEXT_CHARACTERS]}…"

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -34,12 +35,17 @@ class Request:
 
 
 class HttpReceiver:
-    """A web server that keeps what is posted to it and answers with `status` and `body`."""
+    """A web server that keeps what is posted to it and answers with `status` and `body`.
+
+    While `is_silent` is set it does not answer.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.status = 200
         self.body = b"ok"
+        self.is_silent = threading.Event()
+        self.is_asked = threading.Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,6 +53,9 @@ class HttpReceiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 request = Request(self.path, dict(self.headers), json.loads(body))
                 receiver.requests.append(request)
+                receiver.is_asked.set()
+                while receiver.is_silent.is_set():
+                    time.sleep(0.05)
                 self.send_response(receiver.status)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", str(len(receiver.body)))

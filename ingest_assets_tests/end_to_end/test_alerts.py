@@ -10,17 +10,17 @@ import pytest
 import yaml
 
 from ingest_assets.alerts import delivery
-from ingest_assets.deployment import Deployment
-from ingest_assets.errors import CatalogError
+from ingest_assets.engine import stager
+from ingest_assets.errors import CatalogError, ObjectStoreError
 from ingest_assets.ledger import alert_lookup
 from ingest_assets.ledger.alert_lookup import AlertRow
 from ingest_assets.orchestration import tick as tick_module
 from ingest_assets.orchestration.sensor import (
     build_alert_sensor,
-    build_schedule,
     build_sensor,
 )
 from ingest_assets_tests.alerts.receivers import HttpReceiver, SmtpReceiver, SnsReceiver
+from ingest_assets_tests.end_to_end.product import COMMAND_SECONDS, Product
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
@@ -123,18 +123,19 @@ def test_a_run_that_fails_is_told_with_its_link_and_its_error(
 ) -> None:
     declare_alerts(workshop, web)
 
-    def out_of_reach(*_: object, **__: object) -> None:
-        raise CatalogError("The catalog at postgresql://me:s3cret@lake/ does not answer.")
+    def denied(*_: object) -> None:
+        raise ObjectStoreError("The store at https://me:s3cret@store.example denies access.")
 
     workshop.put("a.jsonl", json_lines(orders(1)))
     with monkeypatch.context() as broken:
-        broken.setattr("ingest_assets.engine.batch_work.BatchWork.stage", out_of_reach)
+        broken.setattr(stager, "fetch", denied)
         workshop.ingest(alerts=TOLD)
     (content,) = web.contents
     assert (content["kind"], content["count"]) == ("run_failed", 1)
     (run,) = workshop.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
     assert content["link"] == f"https://dagster.example/runs/{run.run_id}"
     assert run.run_id in content["what"]
+    assert "denies access" in content["what"]
     assert "s3cret" not in json.dumps(content)
     tick(workshop, alerts=TOLD)
     assert len(web.requests) == 1
@@ -147,11 +148,11 @@ def test_a_run_by_hand_that_fails_is_told_by_the_next_tick(
     workshop.put("a.jsonl", json_lines(orders(1)))
     workshop.ingest(alerts=TOLD)
 
-    def fails(*_: object, **__: object) -> None:
-        raise RuntimeError("a fault of ours")
+    def denied(*_: object) -> None:
+        raise ObjectStoreError("The store denies access.")
 
     with monkeypatch.context() as broken:
-        broken.setattr("ingest_assets.engine.batch_work.BatchWork.stage", fails)
+        broken.setattr(stager, "fetch", denied)
         assert not workshop.materialize("a.jsonl", alerts=TOLD).success
     assert web.requests == []
     tick(workshop, alerts=TOLD)
@@ -379,17 +380,52 @@ def test_an_ingestion_with_a_schedule_has_a_sensor_for_its_alerts(
     nightly = {"schedule": {"cron": "0 2 * * *"}, "alerts": TOLD}
     assert build_alert_sensor(workshop.ingestion(alerts=TOLD)) is None
     assert build_alert_sensor(workshop.ingestion(schedule=nightly["schedule"])) is None
-    deployment: Deployment = workshop.deployment
-    sensor = build_alert_sensor(workshop.ingestion(**nightly), lambda: deployment)
-    schedule = build_schedule(workshop.ingestion(**nightly), lambda: deployment)
+    sensor = build_alert_sensor(workshop.ingestion(**nightly), lambda: workshop.deployment)
     assert sensor is not None
-    assert schedule is not None
-    assert (sensor.name, sensor.default_status) == (
-        "orders_alerts",
-        dg.DefaultSensorStatus.RUNNING,
-    )
-    with dg.build_schedule_context(instance=workshop.instance) as context:
-        schedule(context)
+    assert sensor.name == "orders_alerts"
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    web.status = 503
     workshop.put("a.jsonl.gz", cut_gzip(orders(100, 400)))
-    workshop.ingest()  # as the run of a schedule: nothing is sent by it
-    assert web.requests == []
+    workshop.ingest(**nightly)
+    web.status = 200
+    change(workshop, "UPDATE ingest.alert_deliveries SET next_attempt_at = now()")
+    with dg.build_sensor_context(instance=workshop.instance) as context:
+        sensor(context)
+        sensor(context)
+    assert len(web.requests) == 2
+    assert {row.state for row in alerts(workshop)} == {"SENT"}
+
+
+@pytest.mark.slow
+def test_a_process_that_starts_anew_sends_nothing_twice(
+    product: Product, web: HttpReceiver
+) -> None:
+    document = {"channels": {"ops": {"type": "webhook", "url": web.url}}}
+    (product.defs / "alerts.yaml").write_text(yaml.safe_dump(document))
+    product.declare(alerts=TOLD)
+    product.put("a.jsonl.gz", cut_gzip(orders(100, 400)))
+    for _ in range(2):
+        assert product("run", "orders").returncode == 3
+    (content,) = web.contents
+    assert content["link"] == "/assets/raw/orders?view=partitions"
+    (row,) = product.json("alerts", "orders")
+    assert (row["kind"], row["state"], row["delivery_id"]) == ("dead_letter", "SENT", content["id"])
+
+
+@pytest.mark.slow
+def test_a_process_killed_while_it_sends_loses_nothing(product: Product, web: HttpReceiver) -> None:
+    document = {"channels": {"ops": {"type": "webhook", "url": web.url}}}
+    (product.defs / "alerts.yaml").write_text(yaml.safe_dump(document))
+    product.declare(alerts=TOLD)
+    product.put("a.jsonl.gz", cut_gzip(orders(100, 400)))
+    web.is_silent.set()
+    process = product.start("run", "orders")
+    assert web.is_asked.wait(COMMAND_SECONDS)
+    process.kill()
+    process.communicate()
+    web.is_silent.clear()
+    assert product("run", "orders").returncode == 3
+    first, again = web.contents
+    assert first == again, "the receiver can tell by the id"
+    assert product("run", "orders").returncode == 3
+    assert len(web.requests) == 2
