@@ -58,7 +58,9 @@ def _subscribe(deployment: Deployment, ingestion: Ingestion) -> bool:
             return alerts.subscribe(connection, ingestion.name, channels)
     except IngestError as error:
         logger.warning("Nobody is told of %s now: %s", ingestion.name, error)
-        return False
+    except Exception:
+        logger.exception("Nobody is told of %s now.", ingestion.name)
+    return False
 
 
 def tell(deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance) -> None:
