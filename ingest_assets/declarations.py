@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from ingest_assets.alerts.alerts_file import ALERTS_FILE, load_alerts, unknown_channel
+from ingest_assets.alerts.channels import Sns
 from ingest_assets.declared import UniqueKeyLoader, did_you_mean
-from ingest_assets.errors import ConnectionsFileError, DeclarationError
+from ingest_assets.errors import AlertsFileError, ConnectionsFileError, DeclarationError
 from ingest_assets.files.connections import load_connections
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
 
@@ -45,7 +47,9 @@ def read_declarations(folder: Path) -> tuple[list[Declaration], list[str]]:
     problems += _clashes(
         declarations, "table.identifier", lambda ingestion: ingestion.table.identifier
     )
+    is_whole = not problems
     problems += _connection_problems(folder, declarations)
+    problems += _alert_problems(folder, declarations, is_whole=is_whole)
     return declarations, problems
 
 
@@ -102,4 +106,36 @@ def _connection_problems(folder: Path, declarations: list[Declaration]) -> list[
         f"which has {', '.join(sorted(known))}"
         for declaration in declarations
         if (name := declaration.ingestion.source.connection) not in known
+    ]
+
+
+def _alert_problems(folder: Path, declarations: list[Declaration], *, is_whole: bool) -> list[str]:
+    """What alerts.yaml and the declarations say of each other that does not fit.
+
+    Only when the declarations are whole is a name that none of them has a mistake.
+    """
+    try:
+        alerts = load_alerts(folder)
+        connections = load_connections(folder)
+    except AlertsFileError as error:
+        return str(error).splitlines()
+    except ConnectionsFileError:
+        return []
+    problems = [
+        f"{declaration.path}: attributes.alerts: {unknown_channel(name, alerts.channels)}"
+        for declaration in declarations
+        for name in declaration.ingestion.alerts
+        if name not in alerts.channels
+    ]
+    path, known = folder / ALERTS_FILE, [d.ingestion.name for d in declarations]
+    for name, channel in alerts.channels.items():
+        if isinstance(channel, Sns) and channel.connection not in connections:
+            problems.append(
+                f"{path}: channels.{name}.connection: {channel.connection!r} is not in "
+                f"connections.yaml, which has {', '.join(sorted(connections))}"
+            )
+    return problems + [
+        f"{path}: ingestions.{name}: no declaration has this name{did_you_mean(name, known)}"
+        for name in alerts.own_limits
+        if is_whole and name not in known
     ]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from ingest_assets.alerts.alerts_file import load_alerts
+from ingest_assets.alerts.channels import Alerts
 from ingest_assets.declarations import load_declarations
 from ingest_assets.errors import ConnectionsFileError, UnknownIngestionError
 from ingest_assets.files.connections import Connection, load_connections
@@ -47,6 +49,11 @@ class Deployment:
     def connections(self) -> dict[str, Connection]:
         """The named connections of the declarations' folder."""
         return load_connections(self.settings.defs)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """The channels and limits of alerts.yaml in the declarations' folder."""
+        return load_alerts(self.settings.defs)
 
     def store(self, ingestion: Ingestion) -> SourceStore:
         """The store of the ingestion's files.

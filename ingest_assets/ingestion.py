@@ -127,7 +127,7 @@ class Ingestion(Declared):
     dead_letter: Annotated[DeadLetter, not_yet(DeadLetter())] = DeadLetter()
     retain_partitions_days: Annotated[PositiveInt, not_yet(90)] = 90
     max_live_partitions: Annotated[PositiveInt, not_yet(50_000)] = 50_000
-    alerts: Annotated[list[str], not_yet([])] = Field(default_factory=list)
+    alerts: list[str] = Field(default_factory=list)
 
     @field_validator("name")
     @classmethod

@@ -12,6 +12,8 @@ from ingest_assets.ledger.server import embedded_postgres_url
 CATALOG_NAME = "lake"
 SENSORS_ON_VARIABLE = "INGEST_SENSORS_ON"
 """Set to 1 by `ingest-assets demo`: sensors and schedules start switched on."""
+UI_URL_VARIABLE = "INGEST_UI_URL"
+"""Set by `ingest-assets dev` and `demo`: the address of their UI, for links in alerts."""
 
 _POSTGRES_SCHEME = re.compile(r"^postgres(?:ql)?(?:\+[a-z0-9]+)?://", re.IGNORECASE)
 # Greedy up to the last @: a password may hold an unescaped / or @.
@@ -44,6 +46,7 @@ class Settings:
     dagster_home: Path
     postgres_url: str | None = field(default=None, repr=False)
     catalog_name: str = CATALOG_NAME
+    ui_url: str | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -62,6 +65,7 @@ class Settings:
             defs=defs.expanduser().absolute(),
             dagster_home=dagster_home.expanduser().absolute(),
             postgres_url=_for_psycopg2(url) if url else None,
+            ui_url=env.get(UI_URL_VARIABLE) or None,
         )
 
     @property

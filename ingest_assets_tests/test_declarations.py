@@ -208,8 +208,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
         ("retain_partitions_days", 30),
         ("retain_partitions_days", "a month"),
         ("max_live_partitions", 100),
-        ("alerts", ["ops-slack"]),
-        ("alerts", "ops-slack"),
         ("format.type", "avro"),
         ("format.type", "orc"),
         ("format.type", "xml"),

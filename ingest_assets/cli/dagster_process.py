@@ -19,7 +19,7 @@ import click
 from ingest_assets.errors import ServiceError
 from ingest_assets.guarded_process import GuardedProcess, GuardedProcessError
 from ingest_assets.orchestration.instance import prepare_home
-from ingest_assets.settings import Settings
+from ingest_assets.settings import UI_URL_VARIABLE, Settings
 
 FIRST_PORT = 3000
 READY_SECONDS = 120
@@ -45,6 +45,7 @@ class DagsterProcess:
             "INGEST_HOME": str(settings.home),
             "INGEST_DEFS": str(settings.defs),
             "DAGSTER_HOME": str(prepare_home(settings)),
+            UI_URL_VARIABLE: self.url,
             **extra_env,
         }
         self.log = settings.home / "dagster.log"

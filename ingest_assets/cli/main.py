@@ -11,6 +11,7 @@ EXIT_OUT_OF_REACH = 1
 EXIT_CONFIGURATION = 2
 EXIT_FILES_NEED_ATTENTION = 3
 _COMMANDS = {
+    "alerts": "Show what people were told of an ingestion, or try a channel.",
     "check": "Validate the declarations, without any service.",
     "config": "Show the resolved settings, without secrets.",
     "demo": "Run everything on this machine, with files that keep arriving.",

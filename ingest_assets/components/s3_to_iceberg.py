@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.orchestration.asset import build_asset
-from ingest_assets.orchestration.sensor import build_schedule, build_sensor
+from ingest_assets.orchestration.sensor import build_alert_sensor, build_schedule, build_sensor
 from ingest_assets.settings import SENSORS_ON_VARIABLE
 
 
@@ -40,6 +40,11 @@ class S3ToIceberg(dg.Component):
         is_on = os.environ.get(SENSORS_ON_VARIABLE) == "1"
         schedule = build_schedule(self.ingestion, is_on=is_on)
         if schedule is not None:
-            return dg.Definitions(assets=[build_asset(self.ingestion)], schedules=[schedule])
+            alert_sensor = build_alert_sensor(self.ingestion)
+            return dg.Definitions(
+                assets=[build_asset(self.ingestion)],
+                schedules=[schedule],
+                sensors=[alert_sensor] if alert_sensor is not None else [],
+            )
         sensor = build_sensor(self.ingestion, is_on=is_on)
         return dg.Definitions(assets=[build_asset(self.ingestion)], sensors=[sensor])

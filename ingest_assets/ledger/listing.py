@@ -65,6 +65,9 @@ _CONTENTS = text("""
 """)
 
 
+_ARRIVED = text("UPDATE ingest.ingestions SET last_arrival_at = now() WHERE name = :ingestion")
+
+
 def record_listing(
     connection: Connection,
     ingestion: str,
@@ -110,6 +113,8 @@ def record_listing(
         },
     )
     wanted = [file.key for file in news if file.key not in skipped_keys]
+    if wanted:
+        connection.execute(_ARRIVED, columns)
     changed = sum(unknown[key] is not None for key in wanted)
     return Seen(len(wanted) - changed, changed, len(news) - len(wanted))
 

@@ -1,4 +1,4 @@
-"""The states of files, batches and schema versions."""
+"""The states of files, batches, schema versions and messages, and the kinds of alerts."""
 
 from enum import StrEnum
 
@@ -32,3 +32,22 @@ class VersionStatus(StrEnum):
     PENDING = "PENDING"
     DEPRECATED = "DEPRECATED"
     REJECTED = "REJECTED"
+
+
+class AlertKind(StrEnum):
+    """What people are told of without asking."""
+
+    SCHEMA_PENDING = "schema_pending"
+    DEAD_LETTER = "dead_letter"
+    RUN_FAILED = "run_failed"
+    CHECK_FAILED = "check_failed"
+    NOTHING_ARRIVED = "nothing_arrived"
+    BATCH_SLOW = "batch_slow"
+
+
+class DeliveryState(StrEnum):
+    """Is tried until it comes through; came through; its ingestion names the channel no more."""
+
+    WAITING = "WAITING"
+    SENT = "SENT"
+    DROPPED = "DROPPED"

@@ -11,6 +11,8 @@
 `route` is the table that a file, batch or version belongs to: empty for the declared one, else the
 identifier of a table that a person made for a shape of its own (the resolution `new_table`).
 
+Those of the alerts are in `alert_tables`.
+
 Times are `timestamptz` and always come from Postgres's own clock. Keys collate "C", the byte order
 in which object stores list.
 """
@@ -68,6 +70,8 @@ ingestions = Table(
     Column("listing_cursor", Text(collation="C")),
     _moment("last_listed_at"),
     _moment("created_at", is_set=True),
+    _moment("last_arrival_at"),
+    _moment("runs_noticed_at"),
 )
 
 files = Table(
@@ -144,6 +148,7 @@ batches = Table(
     _moment("prepared_at"),
     _moment("finished_at"),
     _moment("reported_at"),
+    _moment("alerted_at"),
     _one_of("status", BatchStatus),
 )
 Index(
@@ -164,6 +169,12 @@ Index(
     batches.c.ingestion,
     batches.c.finished_at,
     postgresql_where="status = 'COMMITTED' AND reported_at IS NULL",
+)
+Index(
+    "batches_to_notice",
+    batches.c.ingestion,
+    batches.c.finished_at,
+    postgresql_where="status = 'COMMITTED' AND alerted_at IS NULL",
 )
 
 attempts = Table(

@@ -17,6 +17,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, lookup, reports
 from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets.ledger.reports import FileReport
+from ingest_assets.orchestration.alerting import alerting
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
@@ -74,6 +75,21 @@ def ingest_once(
     """
     started = time.monotonic()
     result = PassResult()
+    with alerting(deployment, ingestion, instance):
+        _ingest(deployment, ingestion, instance, result)
+    with deployment.ledger.transaction() as connection:
+        counts = lookup.counts(connection, ingestion.name)
+    result.waiting = {s: counts[s] for s in ("FAILED", "DEAD_LETTER", "PARKED") if counts.get(s)}
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _ingest(
+    deployment: Deployment,
+    ingestion: Ingestion,
+    instance: dg.DagsterInstance,
+    result: PassResult,
+) -> None:
     asset = build_asset(ingestion, lambda: deployment)
     _free_queued(deployment, ingestion, instance)
     tick = run_tick(deployment, ingestion, instance, "command")
@@ -100,11 +116,6 @@ def ingest_once(
         time.sleep(POLL_SECONDS)
     while report_late(deployment, ingestion, instance):
         pass
-    with deployment.ledger.transaction() as connection:
-        counts = lookup.counts(connection, ingestion.name)
-    result.waiting = {s: counts[s] for s in ("FAILED", "DEAD_LETTER", "PARKED") if counts.get(s)}
-    result.seconds = time.monotonic() - started
-    return result
 
 
 def _free_queued(

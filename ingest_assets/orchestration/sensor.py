@@ -6,6 +6,7 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.orchestration.alerting import alerting
 from ingest_assets.orchestration.names import asset_key
 from ingest_assets.orchestration.tick import Tick, run_tick
 
@@ -31,7 +32,9 @@ def build_sensor(
         ),
     )
     def find_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        tick = run_tick(deployment(), ingestion, context.instance, "sensor")
+        services = deployment()
+        with alerting(services, ingestion, context.instance):
+            tick = run_tick(services, ingestion, context.instance, "sensor")
         context.log.info(tick.summary())
         return dg.SensorResult(
             run_requests=list(tick.run_requests),
@@ -68,12 +71,35 @@ def build_schedule(
     def find_files(
         context: dg.ScheduleEvaluationContext,
     ) -> Sequence[dg.RunRequest] | dg.SkipReason:
-        tick = run_tick(deployment(), ingestion, context.instance, "schedule")
+        services = deployment()
+        with alerting(services, ingestion, context.instance):
+            tick = run_tick(services, ingestion, context.instance, "schedule")
         context.log.info(tick.summary())
         apply_tick(context.instance, tick)
         return list(tick.run_requests) or dg.SkipReason(tick.summary())
 
     return find_files
+
+
+def build_alert_sensor(
+    ingestion: Ingestion, deployment: DeploymentSource = Deployment.from_env
+) -> dg.SensorDefinition | None:
+    """Sends the alerts of an ingestion whose cron may not come round for a day; None for others."""
+    if ingestion.schedule is None or not ingestion.alerts:
+        return None
+
+    @dg.sensor(
+        name=f"{ingestion.name}_alerts",
+        description=f"Tells {', '.join(ingestion.alerts)} what happened to {ingestion.name}.",
+        asset_selection=dg.AssetSelection.assets(asset_key(ingestion)),
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        with alerting(deployment(), ingestion, context.instance):
+            return dg.SkipReason("Sends alerts and asks for no run.")
+
+    return send_alerts
 
 
 def apply_tick(instance: dg.DagsterInstance, tick: Tick) -> None:

@@ -7,7 +7,7 @@ import pytest
 from ingest_assets.cli import main as program
 from ingest_assets_tests.cli.conftest import Cli
 
-COMMANDS = ("check", "config", "demo", "dev", "files", "run")
+COMMANDS = ("alerts", "check", "config", "demo", "dev", "files", "run")
 
 
 def test_help_lists_every_command_and_the_exit_codes(run_cli: Cli) -> None:

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from ingest_assets.ledger import tables
+from ingest_assets.ledger import alert_tables, tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=tables.metadata,
+    target_metadata=alert_tables.alerts.metadata,
     version_table_schema=tables.SCHEMA,
     include_schemas=True,
 )

@@ -1,0 +1,175 @@
+"""The outbox of alerts: what becomes an event, for whom, and how it is grouped and taken."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ingest_assets.ledger import alert_deliveries, alert_lookup, alerts
+from ingest_assets.ledger.alerts import FailedRun
+from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
+
+
+def subscribe(orders: Bookkeeping, *channels: str) -> bool:
+    with orders.ledger.transaction() as connection:
+        return alerts.subscribe(connection, orders.ingestion, channels)
+
+
+def notice(orders: Bookkeeping, **limits: Any) -> int:
+    with orders.ledger.transaction() as connection:
+        return alerts.notice(connection, orders.ingestion, **limits)
+
+
+def put_up(orders: Bookkeeping) -> list[int]:
+    """How many events each new message has."""
+    with orders.ledger.transaction() as connection:
+        return [
+            len(group.events)
+            for group in alert_deliveries.groups(connection, orders.ingestion)
+            if alert_deliveries.put_up(connection, orders.ingestion, group, {"for": "tests"})
+        ]
+
+
+def told(orders: Bookkeeping) -> list[tuple[str, str | None, str | None]]:
+    with orders.ledger.transaction() as connection:
+        rows = alert_lookup.alerts(connection, orders.ingestion, at_most=100)
+    return [(row.kind, row.channel, row.state) for row in rows]
+
+
+def dead_letter(orders: Bookkeeping, *keys: str) -> None:
+    orders.see(*(source_file(key) for key in keys))
+    batch = orders.work()
+    outcomes = [
+        FileOutcome(file.file_id, "DEAD_LETTER", "CorruptFileError", "damaged")
+        for file in batch.files
+    ]
+    assert orders.finish(batch, *outcomes)
+
+
+def test_a_dead_letter_is_one_event_for_each_channel(orders: Bookkeeping) -> None:
+    assert subscribe(orders, "a", "b")
+    dead_letter(orders, "x", "y")
+    assert (notice(orders), notice(orders)) == (2, 0)
+    assert put_up(orders) == [2, 2]
+    assert put_up(orders) == []
+    assert sorted(told(orders)) == [("dead_letter", name, "WAITING") for name in "aabb"]
+
+
+def test_a_file_that_new_content_overtook_is_no_dead_letter(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    orders.see(source_file("x"))
+    batch = orders.work()
+    orders.see(source_file("x", etag="b"))
+    orders.finish(batch, FileOutcome(batch.files[0].file_id, "DEAD_LETTER", "E", "damaged"))
+    assert notice(orders) == 0
+    dead_letter(orders)
+    orders.see(source_file("x", etag="c"))
+    assert notice(orders) == 1, "mended after the event, which happened all the same"
+
+
+def test_what_was_before_the_first_channel_is_no_event(orders: Bookkeeping) -> None:
+    dead_letter(orders, "x")
+    subscribe(orders, "a")
+    assert notice(orders) == 0
+    marked = orders.ask("SELECT alerted_at FROM ingest.batches WHERE ingestion = :ingestion")
+    assert marked[0].alerted_at is not None
+
+
+def test_a_channel_that_is_named_no_more_gets_nothing_that_waits(orders: Bookkeeping) -> None:
+    subscribe(orders, "a", "b")
+    dead_letter(orders, "x")
+    notice(orders)
+    put_up(orders)
+    dead_letter(orders, "y")
+    notice(orders)
+    subscribe(orders, "b")
+    assert sorted(told(orders), key=str) == sorted(
+        [
+            ("dead_letter", "a", "DROPPED"),
+            ("dead_letter", "b", "WAITING"),
+            ("dead_letter", "b", None),
+        ],
+        key=str,
+    )
+    assert subscribe(orders) is False
+
+
+def test_a_failed_run_is_an_event_unless_its_files_say_why(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    now = datetime.now(UTC)
+    orders.see(source_file("x"), source_file("y"))
+    batch = orders.work()
+    x, y = batch.files
+    orders.finish(
+        batch, FileOutcome(x.file_id, "SUCCESS"), FileOutcome(y.file_id, "PARKED", "E", "breaks")
+    )
+    explained = FailedRun(f"run-{batch.batch_id}", now, "1 file is parked")
+    unknown = FailedRun(f"{orders.ingestion} died", now, "it \0 died \ud800")
+    assert notice(orders, failed_runs=[explained, unknown]) == 1
+    assert notice(orders, failed_runs=[explained, unknown]) == 0
+    orders.see(source_file("z"))
+    batch = orders.work()
+    orders.finish(batch, FileOutcome(batch.files[0].file_id, "FAILED", "E", "try again"))
+    assert notice(orders, failed_runs=[FailedRun(f"run-{batch.batch_id}", now, "failed")]) == 1
+
+
+def test_limits_have_events_only_when_they_are_set_and_passed(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    orders.see(source_file("x"))
+    orders.work()
+    day, no_time = timedelta(days=1), timedelta()
+    assert notice(orders) == 0
+    assert notice(orders, batch_limit=day, silence_limit=day) == 0
+    assert notice(orders, batch_limit=no_time, silence_limit=no_time) == 2
+    assert notice(orders, batch_limit=no_time, silence_limit=no_time) == 0
+    orders.see(source_file("x", etag="b"))
+    assert notice(orders, silence_limit=no_time) == 1, "a new silence since a changed file"
+
+
+def test_two_ticks_never_take_one_message(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    dead_letter(orders, "x")
+    notice(orders)
+    put_up(orders)
+    with orders.ledger.transaction() as one, orders.ledger.transaction() as other:
+        due = alert_deliveries.take_due(one, orders.ingestion, ["a"])
+        assert due is not None
+        assert alert_deliveries.take_due(other, orders.ingestion, ["a"]) is None
+        alert_deliveries.mark_sent(one, due.delivery_id)
+    with orders.ledger.transaction() as connection:
+        assert alert_deliveries.take_due(connection, orders.ingestion, ["a"]) is None
+
+
+def test_a_message_that_failed_waits_twice_as_long_each_time(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    dead_letter(orders, "x")
+    notice(orders)
+    put_up(orders)
+    waits = []
+    for _ in range(9):
+        (row,) = orders.ask(
+            "SELECT delivery_id FROM ingest.alert_deliveries WHERE ingestion = :ingestion"
+        )
+        with orders.ledger.transaction() as connection:
+            alert_deliveries.mark_failed(connection, row.delivery_id, "down")
+        (row,) = orders.ask("""
+            SELECT round(extract(epoch FROM next_attempt_at - now()) / 60) AS minutes
+            FROM ingest.alert_deliveries WHERE ingestion = :ingestion
+        """)
+        waits.append(int(row.minutes))
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_events_wait_behind_a_message_of_their_kind_and_become_one(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    dead_letter(orders, "x")
+    notice(orders)
+    assert put_up(orders) == [1]
+    for key in ("y", "z"):
+        dead_letter(orders, key)
+        notice(orders)
+        assert put_up(orders) == []
+    with orders.ledger.transaction() as connection:
+        due = alert_deliveries.take_due(connection, orders.ingestion, ["a"])
+        assert due is not None
+        alert_deliveries.mark_sent(connection, due.delivery_id)
+    assert put_up(orders) == [2]
