@@ -66,6 +66,25 @@ def name_in_files(field: pa.Field) -> str:
     return field.name if found is None else found.decode()
 
 
+def as_spelled(type_: pa.DataType, known: pa.DataType) -> pa.DataType:
+    """`type_` with nested fields under the names that files have, as far as `known` has them."""
+    t = pa.types
+    if t.is_struct(type_) and t.is_struct(known):
+        by_name = {field.name: field for field in known}
+        return pa.struct([_as_spelled(field, by_name.get(field.name)) for field in type_])
+    if t.is_list(type_) and t.is_list(known):
+        return pa.list_(type_.value_field.with_type(as_spelled(type_.value_type, known.value_type)))
+    if t.is_map(type_) and t.is_map(known):
+        return pa.map_(type_.key_type, as_spelled(type_.item_type, known.item_type))
+    return type_
+
+
+def _as_spelled(field: pa.Field, known: pa.Field | None) -> pa.Field:
+    if known is None:
+        return field
+    return pa.field(name_in_files(known), as_spelled(field.type, known.type))
+
+
 def accepts_any(field: pa.Field) -> bool:
     """The nested field takes every value as its text."""
     return ACCEPTS_ANY in (field.metadata or {})

@@ -51,7 +51,7 @@ def ddl_of(identifier: str, operation: Operation, schema: Schema) -> Iterator[st
             yield f"{alter} RENAME COLUMN {_name(path)} TO {_quoted(new_name)}"
         case Drop(path):
             yield f"{alter} DROP COLUMN {_name(path)}"
-        case Retype(path, type_):
+        case Retype(path=path, type=type_):
             whole, type_ = enclosing(schema, path, type_)
             before = siblings_before(schema, whole)
             place = "FIRST" if before is None else f"AFTER {_quoted(before)}"

@@ -49,11 +49,14 @@ class Drop:
 class Retype:
     """A column has another type and the same values in it (`schema.conversion`).
 
-    A new field stands in its place; all data files are rewritten.
+    A new field stands in its place; all data files are rewritten. What becomes text is JSON under
+    the names of the table's nested fields, or under those that files spell if `known` is the type
+    at the path as the ledger keeps it (`schema.column.SOURCE_NAME`).
     """
 
     path: Path
     type: pa.DataType
+    known: pa.DataType | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyiceberg.exceptions import ValidationError
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table, TableProperties, Transaction
@@ -148,4 +149,7 @@ def _replace(scratch: Transaction, operation: Retype, replaced: dict[int, Replac
     new = scratch.table_metadata.schema().find_field(dotted(path))
     earlier = replaced.get(old.field_id)
     origin = old.field_id if earlier is None else earlier.field_id
-    replaced[new.field_id] = Replaced(origin, operation.path)
+    known = None
+    if operation.known is not None and pa.types.is_string(operation.type):
+        _, known = enclosing(schema, operation.path, operation.known)
+    replaced[new.field_id] = Replaced(origin, operation.path, known)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyiceberg.schema import Schema
 
+from ingest_assets.schema.column import as_spelled
 from ingest_assets.schema.conversion import NO_MISFITS, Misfits, convert
 from ingest_assets.schema.nested import entries_of, with_entries
 from ingest_assets.tables.iceberg_types import arrow_file_schema
@@ -16,10 +17,11 @@ _FIELD_ID = b"PARQUET:field_id"
 
 @dataclass(frozen=True)
 class Replaced:
-    """The field whose values a new field takes over, converted."""
+    """The field whose values a new field takes over, converted; `known` as `Retype` has it."""
 
     field_id: int
     path: Path
+    known: pa.DataType | None = None
 
 
 @dataclass
@@ -58,7 +60,10 @@ class Restructuring:
         replaced = self.replaced.get(_id(wanted))
         if replaced is None or replaced.field_id not in sources:
             return pa.nulls(length, wanted.type)
-        values, misfits = convert(sources[replaced.field_id][1], wanted.type)
+        array = sources[replaced.field_id][1]
+        if replaced.known is not None:
+            array = array.view(as_spelled(array.type, replaced.known))
+        values, misfits = convert(array, wanted.type)
         self.misfits[replaced.path] = self.misfits.get(replaced.path, NO_MISFITS) + misfits
         return values
 

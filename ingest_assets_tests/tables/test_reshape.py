@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingest_assets.decision_errors import ReshapeRefusedError, ValuesDoNotConvertError
+from ingest_assets.schema.column import nested_field
 from ingest_assets.schema.conversion import can_convert, convert
 from ingest_assets.schema.fit import text_of
 from ingest_assets.schema.types import format_type
@@ -365,6 +366,28 @@ def test_a_rewrite_from_the_s3_server(s3_lake: Lake) -> None:
     fill_lake(s3_lake, layout("region"), region=pa.array(["a", "b"]), v=pa.array([1, 2]))
     change(s3_lake, Retype(("v",), pa.string()))
     assert sorted(s3_lake.table.scan().to_arrow()["v"].to_pylist()) == ["1", "1", "2"]
+
+
+def test_the_text_of_a_struct_has_the_names_that_files_spell(lake: Lake) -> None:
+    inner = pa.struct([nested_field("zip_code", pa.string(), source_name="zipCode")])
+    known = pa.struct(
+        [
+            nested_field("order_id", pa.int64(), source_name="orderId"),
+            nested_field("to", pa.list_(nested_field("element", inner))),
+            nested_field("by", pa.map_(pa.string(), inner)),
+        ]
+    )
+    value = {"order_id": 1, "to": [{"zip_code": "a"}, None], "by": [("k", {"zip_code": None})]}
+    plain = pa.array([value, None], known)
+    fill_lake(lake, v=plain, w=plain)
+    change(
+        lake,
+        Retype(("v",), pa.string(), known),
+        Retype(("w", "to", "element"), pa.string(), inner),
+    )
+    text = '{"orderId":1,"to":[{"zipCode":"a"},null],"by":[["k",{"zipCode":null}]]}'
+    assert values_of(lake, "v") == [text, None, text]
+    assert values_of(lake, "w")[0] == {**value, "to": ['{"zipCode":"a"}', None]}
 
 
 def test_wide_rows_go_through_a_few_at_a_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
