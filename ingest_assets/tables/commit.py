@@ -21,7 +21,6 @@ from pyiceberg.table import Table, Transaction
 from ingest_assets.errors import (
     CatalogError,
     CommitConflictError,
-    CommitUnknownError,
     LeaseLostError,
     TableChangedError,
 )
@@ -30,7 +29,8 @@ from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import BATCH_PROPERTY, FENCE_PROPERTY
 from ingest_assets.tables.main_branch import ancestor_with
 from ingest_assets.tables.replacement import Replacement, replace_rows
-from ingest_assets.tables.target import Target, load_or_none, without_client_retries
+from ingest_assets.tables.sending import keeping_manifests, send
+from ingest_assets.tables.target import Target, without_client_retries
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +93,6 @@ def commit(
         try:
             return _try(prepared, transaction, table, writer, is_held, steps)
         except (CommitConflictError, LeaseLostError, CatalogError) as error:
-            if isinstance(error, CommitConflictError):
-                landed = _landed(prepared)
-                if landed is not None:
-                    return landed
             with contextlib.suppress(CatalogError):  # then they are orphans
                 writer.discard()
             is_race = isinstance(error, CommitConflictError)
@@ -107,28 +103,6 @@ def commit(
             logger.info("Commit of batch %s lost a race, try %s", prepared.batch_id, number)
             time.sleep(random.uniform(*WAIT_SECONDS))
     raise AssertionError("unreachable")
-
-
-def _landed(prepared: Prepared) -> Committed | None:
-    """The batch's snapshot, if the refused commit had come through after all.
-
-    A client that sends a commit again when its answer is lost (the AWS one of a Glue catalog does)
-    is refused by its own first try.
-
-    Raises:
-        CommitUnknownError: the table does not answer, so nobody knows; nothing may be deleted.
-    """
-    target = prepared.target
-    try:
-        with reachable(target.identifier):
-            table = load_or_none(target.catalog, target.identifier)
-    except CatalogError as error:
-        raise CommitUnknownError(
-            f"The commit of batch {prepared.batch_id} to {target.identifier} was refused, and "
-            "whether an earlier sending of it came through cannot be seen now. Recovery decides."
-        ) from error
-    found = None if table is None else ancestor_with(table, BATCH_PROPERTY, prepared.batch_id)
-    return None if found is None else Committed(found)
 
 
 def _try(
@@ -158,8 +132,7 @@ def _try(
             "nothing was written. Whoever took the batch over decides about its files."
         )
     steps.lease_checked()
-    with committing(target.identifier, batch_id):
-        transaction.commit_transaction()
+    send(transaction, target.catalog, target.identifier, batch_id)
     return Committed(
         snapshot_id,
         removed_rows=replacement.removed_rows,
@@ -211,7 +184,7 @@ def fence(catalog: Catalog, identifier: str, batch_id: str) -> int | None:
             ).fast_append().commit()
         try:
             with committing(identifier, batch_id):
-                transaction.commit_transaction()
+                keeping_manifests(transaction).commit_transaction()
             return None
         except CommitConflictError:
             if number == TRIES:

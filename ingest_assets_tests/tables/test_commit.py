@@ -246,6 +246,60 @@ def test_a_lost_answer_is_an_error_of_its_own_and_the_fence_finds_out(
         assert lake.column("id") == [1] * is_sent + [9] * (not is_creation)
 
 
+class SendsTwice(SqlCatalog):
+    """A catalog whose client sends a commit again, as the AWS one does."""
+
+    twice = False
+
+    def commit_table(self, table: Table, *arguments: Any) -> CommitTableResponse:
+        if self.twice:
+            self.twice = False
+            super().commit_table(table, *arguments)
+        return super().commit_table(table, *arguments)
+
+
+@pytest.mark.parametrize("is_creation", [True, False])
+def test_a_commit_that_is_refused_by_its_own_first_sending_is_in_the_table(
+    new_catalog: NewCatalog, is_creation: bool
+) -> None:
+    catalog = new_catalog(SendsTwice)
+    assert isinstance(catalog, SendsTwice)
+    lake = Lake(catalog)
+    if not is_creation:
+        lake.write({1: _rows(0), 2: _rows(2)})
+    prepared = _prepared(lake, {1: _rows(1)})
+    catalog.twice = True
+    committed = commit(prepared, lambda: True)
+    assert committed.snapshot_id == lake.table.metadata.current_snapshot_id
+    assert _batch_ids(lake.table).count(prepared.batch_id) == 1
+    assert lake.column("id") == [1] + [2] * (not is_creation)
+
+
+def test_a_fence_that_is_refused_by_its_own_first_sending_holds(new_catalog: NewCatalog) -> None:
+    catalog = new_catalog(SendsTwice)
+    assert isinstance(catalog, SendsTwice)
+    lake = Lake(catalog)
+    lake.write({1: _rows(1)})
+    catalog.twice = True
+    assert fence(catalog, IDENTIFIER, "b") is None
+    assert lake.column("id") == [1]
+
+
+def test_a_commit_that_lost_a_race_leaves_no_manifests(lake: Lake, tmp_path: Path) -> None:
+    lake.write({1: _rows(1)})
+    prepared = _prepared(lake, {2: _rows(2)})
+    before = set(tmp_path.rglob("*.avro"))
+    answers = iter([True, False])
+    sleeps = Steps(lease_checked=lambda: fence(lake.catalog, IDENTIFIER, "other") and None)
+    with pytest.raises(LeaseLostError):
+        commit(prepared, lambda: next(answers), sleeps)
+    fences = {path.name for path in set(tmp_path.rglob("*.avro")) - before}
+    snapshot = lake.table.current_snapshot()
+    assert snapshot is not None
+    assert Path(snapshot.manifest_list).name in fences
+    assert len(fences) == 1 + 2  # of the lease's try, which never was sent
+
+
 def test_a_fence_stops_a_worker_that_slept_before_its_commit(lake: Lake) -> None:
     lake.write({1: _rows(1)})
     prepared = _prepared(lake, {2: _rows(2)})
