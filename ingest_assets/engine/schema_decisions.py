@@ -189,7 +189,7 @@ def planned(
     pending: VersionRow | None = None,
 ) -> DecisionPlan:
     """The plan after which the table holds `after`, with values for the rows there are."""
-    operations = operations_to_hold(found.target.columns or (), after)
+    operations = operations_to_hold(found.columns, after)
     operations += tuple(Fill(column, value) for column, value in fills.items())
     if not operations or found.target.base is None:
         return DecisionPlan(ingestion, action, found, after, (), pending)

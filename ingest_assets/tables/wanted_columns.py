@@ -10,7 +10,10 @@ from ingest_assets.tables.operations import AddColumn, Operation, Path, Promote,
 
 
 def operations_to_hold(present: Columns, wanted: Columns) -> tuple[Operation, ...]:
-    """What makes a table of the columns `present` hold all of `wanted`; nothing is dropped."""
+    """What makes a table of the columns `present` hold all of `wanted`; nothing is dropped.
+
+    `present` are the table's as the ledger knows them, with the names that files spell.
+    """
     known = {column.name: column.type for column in present}
     found: list[Operation] = []
     for column in wanted:
@@ -39,4 +42,4 @@ def _between(before: pa.DataType, after: pa.DataType, path: Path) -> Iterator[Op
     elif is_promotion(before, after):
         yield Promote(path, after)
     else:
-        yield Retype(path, after)
+        yield Retype(path, after, before)
