@@ -9,8 +9,9 @@ import yaml
 
 from ingest_assets.alerts.alerts_file import ALERTS_FILE, load_alerts, unknown_channel
 from ingest_assets.alerts.channels import Sns
+from ingest_assets.alerts.errors import AlertsFileError
 from ingest_assets.declared import UniqueKeyLoader, did_you_mean
-from ingest_assets.errors import AlertsFileError, ConnectionsFileError, DeclarationError
+from ingest_assets.errors import ConnectionsFileError, DeclarationError
 from ingest_assets.files.connections import load_connections
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
 

@@ -5,7 +5,6 @@ IngestError
 │   ├── ConfigurationError          exit code 2 of the command line
 │   │   ├── DeclarationError        a defs.yaml that does not hold
 │   │   ├── ConnectionsFileError    connections.yaml that does not hold
-│   │   ├── AlertsFileError         alerts.yaml that does not hold, or a channel that it lacks
 │   │   ├── UnknownIngestionError   a name that no declaration has
 │   │   ├── UnknownFileError        a key that no file of the ingestion has
 │   │   ├── (decision_errors)       what a person decided about a schema cannot be done
@@ -30,7 +29,6 @@ IngestError
     │   ├── ObjectStoreError        unreachable, throttled, denied, or no such bucket
     │   │   └── SourceChangedError  the object is gone or has another etag than the one planned
     │   ├── LedgerError             Postgres cannot be reached or refused the work
-    │   ├── ChannelError            an alert did not get through its channel
     │   └── CatalogError            the Iceberg catalog or warehouse cannot be reached
     ├── CommitConflictError         another writer came first; nothing was written
     │   └── TableChangedError       the table is another than the data files were written for
@@ -106,10 +104,6 @@ class DeclarationError(ConfigurationError):
 
 class ConnectionsFileError(ConfigurationError):
     """connections.yaml does not hold, or a declaration names a connection that it lacks."""
-
-
-class AlertsFileError(ConfigurationError):
-    """alerts.yaml does not hold, or a channel is named that it lacks."""
 
 
 class UnknownIngestionError(ConfigurationError):
@@ -220,13 +214,6 @@ class LedgerError(ServiceError):
     """Postgres cannot be reached or refused the work; the transaction left nothing behind."""
 
     fate = Fate.UNDECIDED
-
-
-class ChannelError(ServiceError):
-    """An alert was not sent: its channel is out of reach, refuses it, or lacks its secret.
-
-    The message never has an address or an answer of the channel in it, which may hold secrets.
-    """
 
 
 class CatalogError(ServiceError):

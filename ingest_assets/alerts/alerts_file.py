@@ -8,8 +8,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from ingest_assets.alerts.channels import Alerts, Channel, Limits, WebAddress
+from ingest_assets.alerts.errors import AlertsFileError
 from ingest_assets.declared import Declared, UniqueKeyLoader, did_you_mean, sentences
-from ingest_assets.errors import AlertsFileError
 
 ALERTS_FILE = "alerts.yaml"
 

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 from pydantic.functional_validators import AfterValidator
 
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.declared import Declared
-from ingest_assets.errors import ChannelError
 
 
 def _variable(value: str) -> str:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping
 
 from ingest_assets.alerts.channels import Channel
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
-from ingest_assets.errors import ChannelError
 from ingest_assets.files.connections import Connection
 from ingest_assets.ledger import alert_deliveries
 from ingest_assets.ledger.ledger import Ledger

@@ -13,8 +13,8 @@ from typing import Any
 import requests
 
 from ingest_assets.alerts.channels import Slack, Webhook, secret
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.alerts.message import Message
-from ingest_assets.errors import ChannelError
 
 TIMEOUT_SECONDS = (3.0, 5.0)
 """To connect, and between two parts of the answer."""

@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from ingest_assets.alerts.channels import Smtp, secret
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.alerts.message import Message
-from ingest_assets.errors import ChannelError
 
 logger = logging.getLogger(__name__)
 

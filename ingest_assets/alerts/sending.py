@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import requests
 
 from ingest_assets.alerts.channels import Channel, Slack, Smtp, Webhook
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.alerts.http import post_json, post_to_slack
 from ingest_assets.alerts.mail import send_mail
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sns import publish
-from ingest_assets.errors import ChannelError, ConfigurationError
+from ingest_assets.errors import ConfigurationError
 from ingest_assets.files.connections import Connection
 
 

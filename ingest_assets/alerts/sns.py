@@ -6,8 +6,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ingest_assets.alerts.channels import Sns
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.alerts.message import Message
-from ingest_assets.errors import ChannelError
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.credentials import session_of
 

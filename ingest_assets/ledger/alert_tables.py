@@ -6,11 +6,8 @@ alert_parts          one row an event and channel that is to be told of it
 alert_deliveries     one row a message to a channel, with the text as it is sent
 """
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
@@ -20,29 +17,19 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ingest_assets.ledger.states import AlertKind, DeliveryState
+from ingest_assets.ledger.table_parts import moment, one_of
 from ingest_assets.ledger.tables import metadata
-
-
-def _now(name: str) -> Column[object]:
-    return Column(name, DateTime(timezone=True), server_default=func.now(), nullable=False)
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    known = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({known})", name=f"{column}_is_known")
-
 
 alert_subscriptions = Table(
     "alert_subscriptions",
     metadata,
     Column("ingestion", Text, primary_key=True),
     Column("channel", Text, primary_key=True),
-    _now("since"),
+    moment("since", is_set=True),
 )
 
 alerts = Table(
@@ -55,9 +42,9 @@ alerts = Table(
     Column("since", DateTime(timezone=True), nullable=False),
     Column("occurred_at", DateTime(timezone=True), nullable=False),
     Column("detail", JSONB, nullable=False),
-    _now("noticed_at"),
+    moment("noticed_at", is_set=True),
     UniqueConstraint("ingestion", "kind", "subject", name="one_alert_an_event"),
-    _one_of("kind", AlertKind),
+    one_of("kind", AlertKind),
 )
 Index("alerts_by_ingestion", alerts.c.ingestion, alerts.c.alert_id)
 
@@ -71,11 +58,11 @@ alert_deliveries = Table(
     Column("state", Text, nullable=False),
     Column("message", JSONB, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    _now("next_attempt_at"),
+    moment("next_attempt_at", is_set=True),
     Column("error", Text),
-    _now("created_at"),
+    moment("created_at", is_set=True),
     Column("sent_at", DateTime(timezone=True)),
-    _one_of("state", DeliveryState),
+    one_of("state", DeliveryState),
 )
 Index(
     "one_waiting_message_a_kind",

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ingest_assets.decision_errors import DecisionOutdatedError
-from ingest_assets.ledger import resolved_versions, schema_versions
+from ingest_assets.ledger import parked_files, resolved_versions, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import LEASE, Holder
 from ingest_assets.ledger.resolved_versions import Resolved
@@ -107,7 +107,14 @@ def apply(
     elif version is not None:
         status = "REJECTED" if decision.action == "reject" else "DEPRECATED"
         resolved_versions.resolve(connection, ingestion, version, resolved, status)
-    _send_on(connection, ingestion, decision)
+    parked_files.send_on(
+        connection,
+        ingestion,
+        decision.version,
+        _rejection(decision),
+        new_route=decision.new_route,
+        judges_all=decision.fields is not None,
+    )
     _note(connection, ingestion, decision, version, batch_id)
     return version
 
@@ -195,38 +202,10 @@ def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecis
         )
 
 
-def _send_on(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:
-    """The parked files are REJECTED, or DISCOVERED with all their attempts before them.
-
-    Those of other versions too when the columns are others now: they are judged anew by these.
-    """
-    is_rejected = decision.action == "reject"
-    said = f" Rejected by {decision.actor}" + (f": {decision.note}" if decision.note else ".")
-    connection.execute(
-        text("""
-            UPDATE ingest.files SET
-                status = :status, attempts = CASE WHEN :is_rejected THEN attempts ELSE 0 END,
-                error_type = CASE WHEN :is_rejected THEN error_type END,
-                error = CASE WHEN :is_rejected THEN error || :said END,
-                route = CASE WHEN parked.is_its THEN coalesce(:new_route, route) ELSE route END,
-                crashes = 0, next_attempt_at = NULL, updated_at = now()
-            FROM (SELECT file_id, schema_version IS NOT DISTINCT FROM :version AS is_its
-                  FROM ingest.files
-                  WHERE ingestion = :ingestion AND status = 'PARKED'
-                    AND (:judges_all OR schema_version = :version)
-                  ORDER BY key FOR NO KEY UPDATE) AS parked
-            WHERE files.file_id = parked.file_id AND files.status = 'PARKED'
-        """),
-        {
-            "ingestion": ingestion,
-            "version": decision.version,
-            "status": "REJECTED" if is_rejected else "DISCOVERED",
-            "is_rejected": is_rejected,
-            "said": said,
-            "new_route": decision.new_route,
-            "judges_all": decision.fields is not None,
-        },
-    )
+def _rejection(decision: SchemaDecision) -> str | None:
+    if decision.action != "reject":
+        return None
+    return f"Rejected by {decision.actor}" + (f": {decision.note}" if decision.note else ".")
 
 
 def _note(

@@ -17,48 +17,30 @@ Times are `timestamptz` and always come from Postgres's own clock. Keys collate 
 in which object stores list.
 """
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     Column,
-    DateTime,
     Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from ingest_assets.ledger.states import BatchStatus, FileStatus, VersionStatus
+from ingest_assets.ledger.table_parts import SCHEMA, metadata, moment, one_of
 
-SCHEMA = "ingest"
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    known = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({known})", name=f"{column}_is_known")
-
-
-def _moment(name: str, *, is_set: bool = False) -> Column[object]:
-    kind = DateTime(timezone=True)
-    return Column(name, kind, server_default=func.now() if is_set else None, nullable=not is_set)
-
-
-metadata = MetaData(schema=SCHEMA)
+__all__ = ["SCHEMA", "metadata"]
 
 deployment = Table(
     "deployment",
     metadata,
     Column("ledger_id", Text, primary_key=True),
-    _moment("created_at", is_set=True),
+    moment("created_at", is_set=True),
 )
 
 ingestions = Table(
@@ -66,12 +48,12 @@ ingestions = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("table_identifier", Text, nullable=False, unique=True),
-    _moment("first_listed_at"),
+    moment("first_listed_at"),
     Column("listing_cursor", Text(collation="C")),
-    _moment("last_listed_at"),
-    _moment("created_at", is_set=True),
-    _moment("last_arrival_at"),
-    _moment("runs_noticed_at"),
+    moment("last_listed_at"),
+    moment("created_at", is_set=True),
+    moment("last_arrival_at"),
+    moment("runs_noticed_at"),
 )
 
 files = Table(
@@ -85,12 +67,12 @@ files = Table(
     Column("content_id", BigInteger, nullable=False),
     Column("etag", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    _moment("modified_at", is_set=True),
+    moment("modified_at", is_set=True),
     Column("batch_id", Text),
     Column("route", Text, nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
-    _moment("next_attempt_at"),
+    moment("next_attempt_at"),
     Column("error_type", Text),
     Column("error", Text),
     Column("committed_content_id", BigInteger),
@@ -101,11 +83,11 @@ files = Table(
     Column("rejected", BigInteger),
     Column("schema_version", Integer),
     Column("snapshot_id", BigInteger),
-    _moment("discovered_at", is_set=True),
-    _moment("updated_at", is_set=True),
-    _moment("ingested_at"),
+    moment("discovered_at", is_set=True),
+    moment("updated_at", is_set=True),
+    moment("ingested_at"),
     UniqueConstraint("ingestion", "key", name="one_row_a_key"),
-    _one_of("status", FileStatus),
+    one_of("status", FileStatus),
 )
 Index(
     "files_to_plan",
@@ -124,8 +106,8 @@ contents = Table(
     Column("file_id", BigInteger, ForeignKey(files.c.file_id), nullable=False),
     Column("etag", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    _moment("modified_at", is_set=True),
-    _moment("first_seen_at", is_set=True),
+    moment("modified_at", is_set=True),
+    moment("first_seen_at", is_set=True),
     UniqueConstraint("file_id", "etag", name="one_row_a_content"),
 )
 
@@ -138,18 +120,18 @@ batches = Table(
     Column("origin", Text, nullable=False),
     Column("route", Text, nullable=False, server_default=""),
     Column("holder", JSONB),
-    _moment("lease_expires_at"),
+    moment("lease_expires_at"),
     Column("run_id", Text),
     Column("snapshot_id", BigInteger),
     Column("schema_changes", JSONB),
     Column("decision", JSONB),
     Column("note", Text),
-    _moment("created_at", is_set=True),
-    _moment("prepared_at"),
-    _moment("finished_at"),
-    _moment("reported_at"),
-    _moment("alerted_at"),
-    _one_of("status", BatchStatus),
+    moment("created_at", is_set=True),
+    moment("prepared_at"),
+    moment("finished_at"),
+    moment("reported_at"),
+    moment("alerted_at"),
+    one_of("status", BatchStatus),
 )
 Index(
     "batches_open",
@@ -196,8 +178,8 @@ attempts = Table(
     Column("change_index", Integer),
     Column("schema_version", Integer),
     Column("detail", JSONB),
-    _moment("started_at", is_set=True),
-    _moment("finished_at"),
+    moment("started_at", is_set=True),
+    moment("finished_at"),
 )
 Index("attempts_by_file", attempts.c.file_id)
 
@@ -216,15 +198,15 @@ schema_versions = Table(
     Column("file_id", BigInteger),
     Column("table_schema_id", Integer),
     Column("route", Text, nullable=False, server_default=""),
-    _moment("created_at", is_set=True),
-    _moment("last_written_at"),
+    moment("created_at", is_set=True),
+    moment("last_written_at"),
     Column("observed_fields", JSONB),
     Column("observed_fingerprint", Text),
     Column("resolution", Text),
     Column("resolved_by", Text),
-    _moment("resolved_at"),
+    moment("resolved_at"),
     Column("note", Text),
-    _one_of("status", VersionStatus),
+    one_of("status", VersionStatus),
 )
 Index(
     "one_active_version",
@@ -250,6 +232,6 @@ audit = Table(
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("detail", JSONB),
-    _moment("at", is_set=True),
+    moment("at", is_set=True),
 )
 Index("audit_by_ingestion", audit.c.ingestion, audit.c.at)

@@ -18,9 +18,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest_assets.schema.fit import fitter, text_of
+from ingest_assets.schema.fit import fitter
 from ingest_assets.schema.nested import entries_of, with_entries
 from ingest_assets.schema.text_arrays import fit_text
+from ingest_assets.schema.value_text import text_of
 
 _EXAMPLE_CHARS = 60
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)

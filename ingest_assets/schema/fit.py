@@ -10,7 +10,6 @@ where the element fitted. An empty or all-null field that the type lacks leaves 
 """
 
 import datetime
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -27,6 +26,7 @@ from ingest_assets.schema.text import (
     is_exact_double,
     text_parser,
 )
+from ingest_assets.schema.value_text import text_of
 
 
 class _Fits:
@@ -215,32 +215,6 @@ def _as_decimal(
     elif type(value) is int:
         value = Decimal(value)
     return fit_decimal(value, precision, scale) if type(value) is Decimal else None
-
-
-def text_of(value: Any) -> str:
-    """A text as it is, also that of a date, time, decimal or of bytes; else compact JSON."""
-    if isinstance(value, Decimal | datetime.date | datetime.time | bytes):
-        value = _plain(value)
-    if type(value) is str:
-        return value
-    return _JSON.encode(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        if value.is_finite() and value.as_tuple().exponent == 0:
-            return int(value)  # as files write it; beyond 2**53 a float has other digits
-        as_float = float(value)
-        return as_float if Decimal(repr(as_float)) == value else str(value)
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
-
-
-# Made once: `json.dumps` makes one for each value.
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def says_nothing(value: Any) -> bool:

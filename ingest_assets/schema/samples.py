@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingest_assets.schema.difference import Change
-from ingest_assets.schema.fit import text_of
+from ingest_assets.schema.value_text import text_of
 
 _VALUES = 3
 _LOOKED_AT = 1000

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyiceberg.schema import Schema
 
-from ingest_assets.schema.fit import text_of
+from ingest_assets.schema.value_text import text_of
 from ingest_assets.tables.field_paths import enclosing, siblings_before
 from ingest_assets.tables.operations import (
     AddColumn,

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ingest_assets.alerts.channels import Channel, Slack, Smtp, Sns, Webhook
+from ingest_assets.alerts.errors import ChannelError
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
-from ingest_assets.errors import ChannelError
 from ingest_assets.files.connections import Connection
 from ingest_assets_tests.alerts.receivers import (
     HttpReceiver,

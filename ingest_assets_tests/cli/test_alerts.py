@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ingest_assets.errors import AlertsFileError, ChannelError
+from ingest_assets.alerts.errors import AlertsFileError, ChannelError
 from ingest_assets_tests.alerts.receivers import HttpReceiver
 from ingest_assets_tests.cli.conftest import Cli
 from ingest_assets_tests.end_to_end.workshop import attributes, declare

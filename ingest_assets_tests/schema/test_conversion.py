@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_assets.schema.conversion import can_convert, convert, texts
-from ingest_assets.schema.fit import text_of
+from ingest_assets.schema.value_text import text_of
 
 AT = pa.timestamp("us", tz="UTC")
 WALL = pa.timestamp("us")

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ingest_assets.schema.fit import FITS, fitter, says_nothing, text_of
+from ingest_assets.schema.fit import FITS, fitter, says_nothing
 from ingest_assets.schema.types import parse_type
+from ingest_assets.schema.value_text import text_of
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from ingest_assets.decision_errors import ReshapeRefusedError, ValuesDoNotConvertError
 from ingest_assets.schema.column import nested_field
 from ingest_assets.schema.conversion import can_convert, convert
-from ingest_assets.schema.fit import text_of
 from ingest_assets.schema.types import format_type
+from ingest_assets.schema.value_text import text_of
 from ingest_assets.tables import data_files, rewriting
 from ingest_assets.tables.operations import (
     AddColumn,

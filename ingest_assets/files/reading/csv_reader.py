@@ -14,12 +14,13 @@ from ingest_assets.files.reading.foreign import refuse_foreign
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.together import Together, one_after_another
 from ingest_assets.schema.column import Columns, as_struct, nested_field
-from ingest_assets.schema.fit import field_for, text_of
+from ingest_assets.schema.fit import field_for
 from ingest_assets.schema.infer_text import TextInference, said
 from ingest_assets.schema.judged import judged_columns
 from ingest_assets.schema.names import claim_name
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.text_arrays import fit_text
+from ingest_assets.schema.value_text import text_of
 
 
 class CsvReader:

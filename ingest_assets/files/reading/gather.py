@@ -13,7 +13,8 @@ from ingest_assets.files.reading.chunk import (
     rows_schema,
 )
 from ingest_assets.schema.column import Columns, as_struct
-from ingest_assets.schema.fit import FITS, struct_fitter, text_of
+from ingest_assets.schema.fit import FITS, struct_fitter
+from ingest_assets.schema.value_text import text_of
 
 
 class Gatherer:

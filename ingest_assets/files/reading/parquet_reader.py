@@ -18,10 +18,10 @@ from ingest_assets.files.reading.parquet_columns import (
 from ingest_assets.files.reading.parquet_file import open_parquet
 from ingest_assets.files.reading.together import Together, one_after_another
 from ingest_assets.schema.column import Columns, accepts_any, nested_field
-from ingest_assets.schema.fit import text_of
 from ingest_assets.schema.judged import judged_columns
 from ingest_assets.schema.judged_types import judged_type
 from ingest_assets.schema.observed import Observed
+from ingest_assets.schema.value_text import text_of
 
 _BATCH_BYTES = 16 * 1024**2
 _MAX_BATCH_ROWS = 131_072

@@ -1,0 +1,32 @@
+"""Any value as the text that stands for it in a column of strings and in `_rescued_data`."""
+
+import datetime
+import json
+from decimal import Decimal
+from typing import Any
+
+
+def text_of(value: Any) -> str:
+    """A text as it is, also that of a date, time, decimal or of bytes; else compact JSON."""
+    if isinstance(value, Decimal | datetime.date | datetime.time | bytes):
+        value = _plain(value)
+    if type(value) is str:
+        return value
+    return _JSON.encode(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        if value.is_finite() and value.as_tuple().exponent == 0:
+            return int(value)  # as files write it; beyond 2**53 a float has other digits
+        as_float = float(value)
+        return as_float if Decimal(repr(as_float)) == value else str(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+# Made once: `json.dumps` makes one for each value.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
