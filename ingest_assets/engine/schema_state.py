@@ -7,7 +7,8 @@ from typing import Any
 
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.errors import SchemaParkedError
-from ingest_assets.ledger import registry, schema_versions
+from ingest_assets.ledger import decisions, registry, schema_versions
+from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.column import Columns
@@ -104,13 +105,14 @@ def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> 
     """The state at the beginning of a batch: the ledger's active version and the table as it is.
 
     Where the table says otherwise (it is adopted, or another engine changed it), a first change
-    makes that a version.
+    makes that a version. So it does where a decision is in the table and not yet in the ledger.
     """
     with ledger.transaction() as connection:
         version = schema_versions.active(connection, ingestion)
         ignored = tuple(registry.ignored_changes(connection, ingestion))
+        under_way = decisions.under_way(connection, ingestion)
     active = None if version is None else columns_from_json(version.fields)
-    columns = effective_columns(active, target.columns)
+    columns = effective_columns(_decided(under_way, target) or active, target.columns)
     state = SchemaState(target, columns, version.version if version else None, ignored)
     is_known = (
         version is not None
@@ -121,3 +123,13 @@ def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> 
         found = difference(active, columns)
         state.change_index = state._add("ACTIVE", columns, found, file_id)
     return state
+
+
+def _decided(under_way: tuple[str, SchemaDecision] | None, target: Target) -> Columns | None:
+    """The columns by the decision that is being carried out, if it is in the table already."""
+    if under_way is None:
+        return None
+    batch_id, decision = under_way
+    if decision.fields is None or not target.has_batch(batch_id):
+        return None
+    return columns_from_json(decision.fields)

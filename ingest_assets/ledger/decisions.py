@@ -108,6 +108,21 @@ def apply(
     return version
 
 
+def under_way(connection: Connection, ingestion: str) -> tuple[str, SchemaDecision] | None:
+    """The decision that is being carried out, and the id of its batch; None for none.
+
+    Whether it is true of the table already, the table knows.
+    """
+    row = connection.execute(
+        text("""
+            SELECT batch_id, decision FROM ingest.batches
+            WHERE ingestion = :ingestion AND status = 'PREPARED' AND decision IS NOT NULL
+        """),
+        {"ingestion": ingestion},
+    ).first()
+    return None if row is None else (row.batch_id, SchemaDecision(**row.decision))
+
+
 def version_of(connection: Connection, ingestion: str, batch_id: str) -> int | None:
     """The number of the version that the decision of a finished batch made active, if any."""
     found = connection.execute(
@@ -150,11 +165,7 @@ def _check_current(connection: Connection, ingestion: str, decision: SchemaDecis
     """
     _lock(connection, ingestion)
     _check_pending(connection, ingestion, decision)
-    is_deciding = text("""
-        SELECT 1 FROM ingest.batches
-        WHERE ingestion = :ingestion AND status = 'PREPARED' AND decision IS NOT NULL
-    """)
-    if connection.execute(is_deciding, {"ingestion": ingestion}).first() is not None:
+    if under_way(connection, ingestion) is not None:
         raise DecisionOutdatedError(
             f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
             "changed; look again in a minute. If its process died, the next tick of the sensor or "

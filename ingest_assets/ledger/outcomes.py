@@ -177,11 +177,11 @@ _APPLY_OUTCOMES = text("""
     UPDATE ingest.files f SET
         status = CASE WHEN j.is_overtaken OR j.is_settled THEN 'DISCOVERED'
                       WHEN j.is_rejected THEN 'REJECTED' ELSE j.outcome END,
-        attempts = CASE WHEN j.is_overtaken THEN 0 ELSE f.attempts + 1 END,
+        attempts = CASE WHEN j.is_overtaken OR j.is_settled THEN 0 ELSE f.attempts + 1 END,
         next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
                                THEN j.retry_at END,
-        error_type = CASE WHEN NOT j.is_overtaken THEN j.error_type END,
-        error = CASE WHEN NOT j.is_overtaken THEN j.error END,
+        error_type = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error_type END,
+        error = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error END,
         crashes = 0, batch_id = NULL, updated_at = now(),
         schema_version = CASE WHEN j.outcome IN ('SUCCESS', 'PARKED')
                               THEN j.schema_version ELSE f.schema_version END,
