@@ -115,9 +115,7 @@ def test_a_type_differs_from_every_other_and_only_a_promotion_breaks_nothing(
         same = difference(column(nesting, type_), column(nesting, type_))
         assert (same.verdict, same.changes) == (Verdict.IDENTICAL, ()), name
     for before, after in PAIRS:
-        found = difference(
-            column(nesting, TYPES[before][0]), column(nesting, TYPES[after][0])
-        )
+        found = difference(column(nesting, TYPES[before][0]), column(nesting, TYPES[after][0]))
         (change,) = found.changes
         kind = kind_of(before, after)
         assert (change.kind, change.path) == (kind, nesting.change), (before, after)
