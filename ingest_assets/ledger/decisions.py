@@ -29,7 +29,7 @@ class SchemaDecision:
     `version` is the PENDING version that it is about, None for none. `base_version` is the ACTIVE
     version that it was made on, None before there is one. `fields` are those of the ACTIVE version
     afterwards, as of `columns_to_json`; None when the active version stays. `diff` is what changes
-    from the one to the other.
+    from the one to the other; of `ignore` what the files have that the table has not.
     """
 
     action: str
@@ -102,6 +102,8 @@ def apply(
     elif version is not None:
         status = "REJECTED" if decision.action == "reject" else "DEPRECATED"
         schema_versions.resolve(connection, ingestion, version, resolved, status)
+        if decision.action == "ignore" and decision.diff is not None:
+            schema_versions.set_diff(connection, ingestion, version, decision.diff)
     if decision.version is not None:
         _send_on(connection, ingestion, decision)
     _note(connection, ingestion, decision, version, batch_id)

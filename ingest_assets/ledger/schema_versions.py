@@ -180,6 +180,17 @@ def resolve(
     )
 
 
+def set_diff(connection: Connection, ingestion: str, version: int, diff: dict[str, Any]) -> None:
+    """The version's diff is this one: to the schema of now, no longer to that of its files' day."""
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions SET diff = coalesce(diff, '{}') || CAST(:diff AS jsonb)
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {"ingestion": ingestion, "version": version, "diff": json.dumps(diff)},
+    )
+
+
 def _deprecate_active(connection: Connection, ingestion: str) -> None:
     connection.execute(
         text("""
