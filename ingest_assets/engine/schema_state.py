@@ -14,6 +14,8 @@ from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, Difference, difference
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
+from ingest_assets.tables.lineage import BATCH_PROPERTY
+from ingest_assets.tables.main_branch import ancestor_with
 from ingest_assets.tables.target import Target
 
 
@@ -127,9 +129,9 @@ def open_state(ledger: Ledger, ingestion: str, target: Target, file_id: int) -> 
 
 def _decided(under_way: tuple[str, SchemaDecision] | None, target: Target) -> Columns | None:
     """The columns by the decision that is being carried out, if it is in the table already."""
-    if under_way is None:
+    if under_way is None or target.base is None:
         return None
     batch_id, decision = under_way
-    if decision.fields is None or not target.has_batch(batch_id):
+    if decision.fields is None or ancestor_with(target.base, BATCH_PROPERTY, batch_id) is None:
         return None
     return columns_from_json(decision.fields)

@@ -50,8 +50,7 @@ def prepare(
     """A PREPARED batch without files that carries the decision.
 
     Raises:
-        DecisionOutdatedError: somebody decided first, another decision is being carried out, or the
-            active version is another by now.
+        DecisionOutdatedError: somebody decided first, is deciding, or the active version is new.
     """
     _check_current(connection, ingestion, decision)
     batch_id = uuid.uuid4().hex
@@ -170,8 +169,7 @@ def _check_current(connection: Connection, ingestion: str, decision: SchemaDecis
     if under_way(connection, ingestion) is not None:
         raise DecisionOutdatedError(
             f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
-            "changed; look again in a minute. If its process died, the next tick of the sensor or "
-            f"`ingest-assets run {ingestion}` finishes it or takes it back."
+            "changed; look again in a minute. If its process died, the next tick or pass ends it."
         )
     active = schema_versions.active(connection, ingestion)
     if (active.version if active else None) != decision.base_version:

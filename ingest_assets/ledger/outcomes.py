@@ -165,7 +165,8 @@ _APPLY_OUTCOMES = text("""
                now() + make_interval(secs => (CAST(:backoff AS float8[]))[
                    least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
                c.etag AS read_etag,
-               a.outcome = 'PARKED' AND v.status NOT IN ('PENDING', 'REJECTED') AS is_settled,
+               a.outcome = 'PARKED' AND coalesce(v.status NOT IN ('PENDING', 'REJECTED'), false)
+                   AS is_settled,
                a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected
         FROM ingest.attempts a
         JOIN ingest.files f USING (file_id)

@@ -23,8 +23,7 @@ from ingest_assets.tables.layout import (
     partition_spec,
     sort_order,
 )
-from ingest_assets.tables.lineage import BATCH_PROPERTY, LINEAGE, LINEAGE_NAMES
-from ingest_assets.tables.main_branch import ancestor_with
+from ingest_assets.tables.lineage import LINEAGE, LINEAGE_NAMES
 from ingest_assets.tables.owner import Owner
 
 
@@ -113,12 +112,6 @@ class Target:
             return False
         self._steps.append(columns)
         return True
-
-    def has_batch(self, batch_id: str) -> bool:
-        """The snapshot of that batch is in the table as it was loaded."""
-        return (
-            self.base is not None and ancestor_with(self.base, BATCH_PROPERTY, batch_id) is not None
-        )
 
     def mark(self) -> "Mark":
         """What is staged now, for `restore`."""
