@@ -7,7 +7,6 @@ IngestError
 │   │   ├── ConnectionsFileError    connections.yaml that does not hold
 │   │   ├── UnknownIngestionError   a name that no declaration has
 │   │   ├── UnknownFileError        a key that no file of the ingestion has
-│   │   ├── (decision_errors)       what a person decided about a schema cannot be done
 │   │   ├── HomeInUseError          another `dev` or `demo` runs on the INGEST_HOME
 │   │   ├── TableOwnershipError     the table belongs to another declaration or ledger
 │   │   └── TableMissingError       the table was dropped after files were committed to it
@@ -34,6 +33,8 @@ IngestError
     │   └── TableChangedError       the table is another than the data files were written for
     ├── LeaseLostError              the batch belongs to somebody else now; nothing was written
     └── CommitUnknownError          the commit may or may not be in the table; recovery decides
+
+Those of decisions about schemas are in `decision_errors`, those of alerts in `alerts.errors`.
 
 What becomes of the files of the batch in which an error is met is the `fate` of its class:
 

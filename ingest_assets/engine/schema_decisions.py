@@ -64,7 +64,7 @@ class DecisionPlan:
 
     def decision(self, actor: str, note: str) -> SchemaDecision:
         """The decision as the ledger keeps it."""
-        found = difference(self.basis.columns, self.after)
+        found = difference(self.basis.columns, self._decided_on())
         fields = columns_to_json(self.after)
         # Not the columns themselves: types are equal whatever their fields' metadata says.
         is_new = fields != columns_to_json(self.basis.columns)
@@ -82,6 +82,11 @@ class DecisionPlan:
             route=self.basis.route,
             new_route=self.new_table,
         )
+
+    def _decided_on(self) -> Columns:
+        """What the diff of the decision leads to: for an ignored one, what the files have."""
+        is_ignored = self.action == Resolution.IGNORE and self.pending is not None
+        return columns_from_json(self.pending.fields) if is_ignored and self.pending else self.after
 
 
 def basis(deployment: Deployment, ingestion: Ingestion, route: str = "") -> Basis:

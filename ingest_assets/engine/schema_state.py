@@ -7,12 +7,15 @@ from typing import Any
 
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.errors import SchemaParkedError
-from ingest_assets.ledger import registry, schema_versions
+from ingest_assets.ledger import decisions, registry, schema_versions
+from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, Difference, difference
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
+from ingest_assets.tables.lineage import BATCH_PROPERTY
+from ingest_assets.tables.main_branch import ancestor_with
 from ingest_assets.tables.target import Target
 
 
@@ -120,14 +123,15 @@ def open_state(
     """The state at the beginning of a batch: the ledger's active version and the table as it is.
 
     Where the table says otherwise (it is adopted, or another engine changed it), a first change
-    makes that a version.
+    makes that a version. So it does where a decision is in the table and not yet in the ledger.
     """
     with ledger.transaction() as connection:
         version = schema_versions.active(connection, ingestion, route)
         ignored = tuple(registry.ignored_changes(connection, ingestion, route))
         others = registry.other_tables(connection, ingestion, route)
+        under_way = decisions.under_way(connection, ingestion)
     active = None if version is None else columns_from_json(version.fields)
-    columns = effective_columns(active, target.columns)
+    columns = effective_columns(_decided(under_way, target, route) or active, target.columns)
     number = version.version if version else None
     state = SchemaState(target, columns, number, ignored, route, others)
     is_known = (
@@ -139,3 +143,17 @@ def open_state(
         found = difference(active, columns)
         state.change_index = state._add("ACTIVE", columns, found, file_id)
     return state
+
+
+def _decided(
+    under_way: tuple[str, SchemaDecision] | None, target: Target, route: str
+) -> Columns | None:
+    """The columns by the decision that is being carried out, if it is in the table already."""
+    if under_way is None or target.base is None:
+        return None
+    batch_id, decision = under_way
+    if decision.fields is None or decision.route != route:
+        return None
+    if ancestor_with(target.base, BATCH_PROPERTY, batch_id) is None:
+        return None
+    return columns_from_json(decision.fields)

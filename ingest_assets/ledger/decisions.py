@@ -30,8 +30,8 @@ class SchemaDecision:
     `version` is the PENDING version that it is about, None for none. `base_version` is the ACTIVE
     version that it was made on, None before there is one. `fields` are those of the ACTIVE version
     afterwards, as of `columns_to_json`; None when the active version stays. `diff` is what changes
-    from the one to the other. `route` is the table that it is about; `new_route` the one that a
-    shape gets for itself.
+    from the one to the other; of `ignore` what the files have that the table has not. `route` is
+    the table that it is about; `new_route` the one that a shape gets for itself.
     """
 
     action: str
@@ -54,8 +54,7 @@ def prepare(
     """A PREPARED batch without files that carries the decision.
 
     Raises:
-        DecisionOutdatedError: somebody decided first, another decision is being carried out, or the
-            active version is another by now.
+        DecisionOutdatedError: somebody decided first, is deciding, or the active version is new.
     """
     _check_current(connection, ingestion, decision)
     batch_id = uuid.uuid4().hex
@@ -107,6 +106,8 @@ def apply(
     elif version is not None:
         status = "REJECTED" if decision.action == "reject" else "DEPRECATED"
         resolved_versions.resolve(connection, ingestion, version, resolved, status)
+        if decision.action == "ignore" and decision.diff is not None:
+            resolved_versions.set_diff(connection, ingestion, version, decision.diff)
     parked_files.send_on(
         connection,
         ingestion,
@@ -117,6 +118,21 @@ def apply(
     )
     _note(connection, ingestion, decision, version, batch_id)
     return version
+
+
+def under_way(connection: Connection, ingestion: str) -> tuple[str, SchemaDecision] | None:
+    """The decision that is being carried out, and the id of its batch; None for none.
+
+    Whether it is true of the table already, the table knows.
+    """
+    row = connection.execute(
+        text("""
+            SELECT batch_id, decision FROM ingest.batches
+            WHERE ingestion = :ingestion AND status = 'PREPARED' AND decision IS NOT NULL
+        """),
+        {"ingestion": ingestion},
+    ).first()
+    return None if row is None else (row.batch_id, SchemaDecision(**row.decision))
 
 
 def version_of(connection: Connection, ingestion: str, batch_id: str) -> int | None:
@@ -166,15 +182,10 @@ def _check_current(connection: Connection, ingestion: str, decision: SchemaDecis
     """
     _lock(connection, ingestion)
     _check_pending(connection, ingestion, decision)
-    is_deciding = text("""
-        SELECT 1 FROM ingest.batches
-        WHERE ingestion = :ingestion AND status = 'PREPARED' AND decision IS NOT NULL
-    """)
-    if connection.execute(is_deciding, {"ingestion": ingestion}).first() is not None:
+    if under_way(connection, ingestion) is not None:
         raise DecisionOutdatedError(
             f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
-            "changed; look again in a minute. If its process died, the next tick of the sensor or "
-            f"`ingest-assets run {ingestion}` finishes it or takes it back."
+            "changed; look again in a minute. If its process died, the next tick or pass ends it."
         )
     active = schema_versions.active(connection, ingestion, decision.route)
     if (active.version if active else None) != decision.base_version:

@@ -172,7 +172,8 @@ _APPLY_OUTCOMES = text("""
                    least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
                c.etag AS read_etag,
                a.outcome = 'ROUTED' AS is_routed,
-               a.outcome = 'PARKED' AND v.status NOT IN ('PENDING', 'REJECTED') AS is_settled,
+               a.outcome = 'PARKED' AND coalesce(v.status NOT IN ('PENDING', 'REJECTED'), false)
+                   AS is_settled,
                a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected
         FROM ingest.attempts a
         JOIN ingest.files f USING (file_id)
@@ -189,8 +190,8 @@ _APPLY_OUTCOMES = text("""
         route = CASE WHEN j.is_routed THEN j.detail->>'route' ELSE f.route END,
         next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
                                THEN j.retry_at END,
-        error_type = CASE WHEN NOT j.is_overtaken THEN j.error_type END,
-        error = CASE WHEN NOT j.is_overtaken THEN j.error END,
+        error_type = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error_type END,
+        error = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error END,
         crashes = 0, batch_id = NULL, updated_at = now(),
         schema_version = CASE WHEN j.outcome IN ('SUCCESS', 'PARKED')
                               THEN j.schema_version ELSE f.schema_version END,

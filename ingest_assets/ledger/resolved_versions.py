@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -63,4 +64,15 @@ def resolve(
             "route": None if change is None else change.route,
             **asdict(resolved),
         },
+    )
+
+
+def set_diff(connection: Connection, ingestion: str, version: int, diff: dict[str, Any]) -> None:
+    """The version's diff is this one: to the schema of now, no longer to that of its files' day."""
+    connection.execute(
+        text("""
+            UPDATE ingest.schema_versions SET diff = coalesce(diff, '{}') || CAST(:diff AS jsonb)
+            WHERE ingestion = :ingestion AND version = :version
+        """),
+        {"ingestion": ingestion, "version": version, "diff": json.dumps(diff)},
     )

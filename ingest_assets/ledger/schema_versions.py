@@ -114,14 +114,18 @@ def _apply_one(
 def _decided_meanwhile(
     connection: Connection, ingestion: str, batch_id: str | None, change: SchemaChange
 ) -> int | None:
-    """The version of this shape about which somebody decided while the batch was at work."""
+    """A version about which somebody decided while the batch was at work: this shape's, or another.
+
+    After another one the shape may fit, so its files are read again: they wait for a person only
+    if they still do not.
+    """
     found = connection.execute(
         text("""
             SELECT v.version FROM ingest.schema_versions v JOIN ingest.batches b
               ON b.batch_id = :batch_id AND v.resolved_at > b.prepared_at
-            WHERE v.ingestion = :ingestion AND v.observed_fingerprint = :fingerprint
-              AND b.route = :route
-            ORDER BY v.resolved_at DESC LIMIT 1
+            WHERE v.ingestion = :ingestion
+              AND (v.observed_fingerprint = :fingerprint OR v.status <> 'REJECTED')
+            ORDER BY v.observed_fingerprint = :fingerprint DESC, v.resolved_at DESC LIMIT 1
         """),
         {
             "ingestion": ingestion,

@@ -59,8 +59,7 @@ def fitter(type_: pa.DataType, *, takes_any: bool = False) -> Fitter:
         return _list_fitter(fitter(field.type, takes_any=accepts_any(field)))
     if pa.types.is_map(type_):
         item = type_.item_field
-        fit_item = fitter(item.type, takes_any=accepts_any(item))
-        return _map_fitter(fitter(type_.key_type), fit_item)
+        return _map_fitter(fitter(type_.key_type), fitter(item.type, takes_any=accepts_any(item)))
     if takes_any:
         return lambda value: (None if value is None else text_of(value), FITS)
     return _scalar_fitter(type_)

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Literal
 
 from ingest_assets.ledger import schema_versions
@@ -59,7 +60,8 @@ def test_the_first_shape_is_version_1_and_the_next_one_deprecates_it(orders: Boo
     orders.finish(first, _success(first), changes=[_change(first, "one", verdict="INITIAL")])
     assert orders.file("a").schema_version == 1
     second = _batch(orders, "b")
-    orders.finish(second, _success(second), changes=[_change(second, "two")])
+    on_one = replace(_change(second, "two"), base_version=1)
+    orders.finish(second, _success(second), changes=[on_one])
     assert orders.file("b").schema_version == 2
     assert orders.file("a").schema_version == 1
     rows = [tuple(row)[:5] for row in _versions(orders)]
@@ -72,6 +74,24 @@ def test_the_first_shape_is_version_1_and_the_next_one_deprecates_it(orders: Boo
     assert active is not None
     assert (active.version, active.status, active.fingerprint) == (2, "ACTIVE", "two")
     assert active.fields == [{"name": "nö \u2400 two", "type": "long"}]
+
+
+def test_what_a_batch_brings_goes_on_top_of_what_was_made_active_while_it_was_at_work(
+    orders: Bookkeeping,
+) -> None:
+    first, second, third = (_batch(orders, key) for key in "abc")
+    freed = [{"name": "n", "type": "long"}, {"name": "x", "type": "long"}]
+    bound = [{"name": "n", "type": "long", "is_required": True}, {"name": "x", "type": "long"}]
+    more = [*bound, {"name": "y", "type": "string"}]
+    orders.finish(first, _success(first), changes=[replace(_change(first, "1"), fields=bound)])
+    for batch, fields, base in ((second, freed, 1), (third, more, 1)):
+        change = replace(_change(batch, f"{base} and"), fields=fields, base_version=base)
+        orders.finish(batch, _success(batch), changes=[change])
+
+    with orders.ledger.transaction() as connection:
+        active = schema_versions.active(connection, orders.ingestion)
+    assert active is not None
+    assert (active.version, active.fields) == (3, [*freed, {"name": "y", "type": "string"}])
 
 
 def test_two_changes_of_one_batch_are_two_versions_in_their_order(orders: Bookkeeping) -> None:

@@ -1,4 +1,4 @@
-"""Every type against every other, at every depth: verdict, decisions, and what the table must do."""
+"""Every type against every other, at every depth: verdict, decisions, what the table must do."""
 
 import datetime
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from ingest_assets.schema.types import columns_from_json, columns_to_json
 from ingest_assets.tables.operations import AddColumn, Path, Promote, Retype
 from ingest_assets.tables.wanted_columns import operations_to_hold
 
-NOON = datetime.datetime(2026, 1, 31, 12)
+NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC).replace(tzinfo=None)
 
 # Each type with a value of it as Arrow gives it.
 SCALARS: dict[str, tuple[pa.DataType, Any]] = {
