@@ -112,12 +112,7 @@ def plan_resolution(
     if not rows:
         raise UnknownVersionError(f"{ingestion.name} has no schema version {version}.")
     pending = rows[0]
-    if pending.status != "PENDING":
-        decided = f" ({pending.action} by {pending.actor})" if pending.action else ""
-        raise DecisionRefusedError(
-            f"Version {version} of {ingestion.name} is {pending.status}{decided}; only a PENDING "
-            "version waits for a decision."
-        )
+    check_is_pending(ingestion, pending)
     after = _columns_after(found.columns, pending, resolution, fills or {})
     try:
         return planned(ingestion, resolution.value, found, after, fills or {}, pending)
@@ -126,6 +121,21 @@ def plan_resolution(
             said = f"{error} Or merge: it makes {error.column} text, and both shapes fit."
             raise ReshapeRefusedError(said, error.column) from None
         raise
+
+
+def check_is_pending(ingestion: Ingestion, row: VersionRow) -> None:
+    """The version waits for a decision.
+
+    Raises:
+        DecisionRefusedError: it does not; says what became of it.
+    """
+    if row.status == "PENDING":
+        return
+    decided = f" ({row.action} by {row.actor})" if row.action else ""
+    raise DecisionRefusedError(
+        f"Version {row.version} of {ingestion.name} is {row.status}{decided}; only a PENDING "
+        "version waits for a decision."
+    )
 
 
 def _can_merge(ingestion: Ingestion, found: Basis, pending: VersionRow) -> bool:

@@ -14,6 +14,9 @@ _OUTCOMES = {
     "ignore": "The table's schema stays. In files with these differences, now and later, what does "
     "not fit goes to _rescued_data, and a column that is missing is null.",
     "backfill": "The new columns are added, and the rows that are there get values in them.",
+    "drop_column": "What files bring for the column is rescued from now on.",
+    "rename_column": "Files spell the column by its new name from now on. A file that spells it "
+    "the old way lacks it, and brings a new column.",
     "reject": "The table's schema stays, and these files never come into it. A file that is "
     "uploaded again under its key is judged anew.",
 }
