@@ -1,4 +1,4 @@
-"""Takes the README's pictures of the Dagster UI from a running demo.
+"""Takes the documentation's pictures of the Dagster UI from a running demo.
 
     python docs/take_screenshots.py          # starts the demo in a temporary folder
 
@@ -74,15 +74,31 @@ def _take(url: str) -> None:
         page.wait_for_timeout(2000)
         page.get_by_role("dialog").get_by_text(CORRUPT).last.click()
         _shoot(page, "failed-file")
-        _open(page, f"{asset}?view=checks")
-        page.get_by_text("schema_compatible").first.click()
-        page.wait_for_timeout(2000)
-        page.get_by_text("Partitions").last.click()
-        page.wait_for_timeout(2000)
-        shortened = re.compile(rf"….*{PARKED[-11:]}$")
-        page.get_by_text(shortened).locator("visible=true").first.click()
-        _shoot(page, "parked-file")
+        _take_decision(page, asset)
         browser.close()
+
+
+def _take_decision(page: Page, asset: str) -> None:
+    """From the failed check of the parked file to the launchpad that decides about it."""
+    page.set_viewport_size({"width": 1440, "height": 1060})
+    _open(page, f"{asset}?view=checks&checkDetail=schema_compatible")
+    page.get_by_text("Execution history").wait_for()
+    page.get_by_text("Partitions").last.click()
+    page.wait_for_timeout(2000)
+    shortened = re.compile(rf"{PARKED[-11:]}$")
+    page.get_by_text(shortened).locator("visible=true").first.click()
+    decide = page.get_by_text("[Show Markdown]").first
+    decide.wait_for()
+    page.mouse.move(0, 0)  # no tooltip in the picture
+    _shoot(page, "parked-file")
+    decide.click()
+    _shoot(page, "schema-decision")
+    page.get_by_role("link", name="Open the launchpad").click()
+    page.get_by_text("Launch Run").wait_for()
+    page.wait_for_timeout(3000)
+    # The cursor in its field brings up what each field is for.
+    page.locator(".CodeMirror-line").filter(has_text="resolution").first.click()
+    _shoot(page, "schema-launchpad")
 
 
 def _open(page: Page, address: str) -> None:

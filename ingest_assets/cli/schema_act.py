@@ -69,6 +69,9 @@ def parse_values(
 
 
 def _literal(text: str) -> Any:
+    """JSON where it is an object, a list or a quoted text; a plain text is read by its column."""
+    if not text.startswith(("{", "[", '"')):
+        return text
     try:
         return json.loads(text)
     except ValueError:

@@ -24,7 +24,7 @@ class _Type(click.ParamType[pa.DataType]):
 @click.argument("column")
 @click.argument("type_", metavar="TYPE", type=_Type())
 @click.option("--description", help="What the column holds; kept in the table.")
-@click.option("--default", help="What the rows that are there get: a JSON value or a text.")
+@click.option("--default", help="What the rows that are there get: a text, or JSON.")
 @click.option("--sql", help="The same as SQL over the row, as duckdb reads it.")
 @note_option
 @by_option

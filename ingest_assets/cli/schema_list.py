@@ -9,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.schema_plan_text import counted
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.difference import Change, ChangeKind
 
+_SHOWN = 5
 _COLUMNS = ("version", "status", "verdict", "compatibility", "changes", "files", "decided")
 
 
@@ -31,9 +33,11 @@ def list_command(name: str, as_json: bool) -> None:
     _print(name, versions)
     for version in versions:
         if version.status == "PENDING" and version.parked_files:
+            files = counted(version.parked_files, "file")
             click.echo(
-                f"Version {version.version} waits for a decision, with {version.parked_files} "
-                f"files: ingest-assets schema show {name} {version.version}"
+                f"Version {version.version} waits for a decision, with {files}: "
+                f"ingest-assets schema show {name} {version.version}",
+                err=True,
             )
 
 
@@ -84,19 +88,19 @@ def _print(name: str, versions: list[VersionRow]) -> None:
         for line in (_COLUMNS, *lines):
             click.echo("\t".join(line))
         return
-    table = Table(title=f"{name}: {len(versions)} schema versions")
-    for column in _COLUMNS:
+    table = Table(title=f"{name}: {counted(len(versions), 'schema version')}", show_lines=True)
+    for column in ("version", "status", "verdict", "changes", "files", "decided"):
         table.add_column(column, overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
+    for version, line in zip(versions, lines, strict=True):
+        number, status, verdict, compatibility, _, files, decided = line
+        changes = "\n".join(_changes(version))
+        judged = f"{verdict}\n{compatibility}"
+        table.add_row(*map(Text, (number, status, judged, changes, files, decided)))
     console.print(table)
 
 
 def _line(version: VersionRow) -> tuple[str, ...]:
-    found = version.difference
-    changes = "" if found is None or version.verdict == "INITIAL" else _changes(found.changes)
-    if version.verdict == "INITIAL":
-        changes = f"{len(version.fields)} columns"
+    changes = "; ".join(_changes(version))
     decided = f"{version.action} by {version.actor}" if version.action else ""
     if version.note:
         decided += f": {version.note}"
@@ -106,7 +110,11 @@ def _line(version: VersionRow) -> tuple[str, ...]:
     return number, version.status, version.verdict, compatibility, changes, files, decided
 
 
-def _changes(changes: tuple[Change, ...]) -> str:
-    said = [change.explanation() for change in changes]
-    more = [f"and {len(said) - 5} more"] if len(said) > 5 else []
-    return "; ".join([*said[:5], *more])
+def _changes(version: VersionRow) -> list[str]:
+    """The first changes, a line each."""
+    if version.verdict == "INITIAL":
+        return [counted(len(version.fields), "column")]
+    changes = version.difference.changes if version.difference else ()
+    said = [change.explanation().removeprefix("column ") for change in changes]
+    more = [f"and {len(said) - _SHOWN} more"] if len(said) > _SHOWN else []
+    return [*said[:_SHOWN], *more]

@@ -5,9 +5,11 @@ import sys
 import click
 
 from ingest_assets.cli.schema_act import act, by_option, note_option, parse_values, yes_option
-from ingest_assets.cli.schema_show import CHOICES, print_changes, version_of
+from ingest_assets.cli.schema_show import CHOICES, print_changes, print_choices, version_of
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_decisions import plan_resolution
+from ingest_assets.engine.schema_decisions import check_is_pending, plan_resolution
+from ingest_assets.ledger.registry import VersionRow
+from ingest_assets.schema.difference import ChangeKind
 from ingest_assets.schema.resolution import Resolution
 
 
@@ -25,7 +27,7 @@ from ingest_assets.schema.resolution import Resolution
     "defaults",
     multiple=True,
     metavar="COLUMN=VALUE",
-    help="backfill: what the rows that are there get in a new column; a JSON value or a text.",
+    help="backfill: what the rows that are there get in a new column: a text, or JSON.",
 )
 @click.option(
     "--sql",
@@ -55,14 +57,38 @@ def resolve_command(
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
     pending = version_of(deployment, name, version)
+    check_is_pending(ingestion, pending)
     if resolution is None:
         if not sys.stdin.isatty():
             raise click.UsageError("Say --as and one of: " + ", ".join(c for c, _ in CHOICES))
-        if pending.difference is not None:
-            print_changes(pending.difference.changes)
-        for choice, meaning in CHOICES:
-            click.echo(f"  {choice:9} {meaning}")
-        resolution = click.prompt("Decide", type=click.Choice([choice for choice, _ in CHOICES]))
+        resolution = _asked(pending)
+    if resolution == Resolution.BACKFILL and not (defaults or expressions) and sys.stdin.isatty():
+        defaults, expressions = _values_asked(pending)
     fills = parse_values(defaults, expressions)
     plan = plan_resolution(deployment, ingestion, version, Resolution(resolution), fills)
     act(deployment, plan, note=note, by=by, yes=yes)
+
+
+def _asked(pending: VersionRow) -> str:
+    if pending.difference is not None:
+        print_changes(pending.difference.changes)
+    print_choices()
+    choice: str = click.prompt("Decide", type=click.Choice([choice for choice, _ in CHOICES]))
+    return choice
+
+
+def _values_asked(pending: VersionRow) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What `--default` and `--sql` would have said."""
+    changes = pending.difference.changes if pending.difference else ()
+    added = [c.path for c in changes if c.kind is ChangeKind.ADDED and "." not in c.path]
+    defaults: list[str] = []
+    expressions: list[str] = []
+    if added:
+        click.echo("For the rows that are there: a value, or sql: and an expression over the row.")
+    for column in added:
+        said: str = click.prompt(column)
+        if said.startswith("sql:"):
+            expressions.append(f"{column}={said.removeprefix('sql:').strip()}")
+        else:
+            defaults.append(f"{column}={said}")
+    return tuple(defaults), tuple(expressions)

@@ -11,15 +11,16 @@ from rich.text import Text
 from ingest_assets.cli.schema_list import as_object, grouped
 from ingest_assets.decision_errors import UnknownVersionError
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.schema_plan_text import counted
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import FILES_SHOWN, VersionRow
-from ingest_assets.schema.difference import Change, difference
+from ingest_assets.schema.difference import Change, ChangeKind, difference
 from ingest_assets.schema.types import columns_from_json, format_type
 
 CHOICES = (
     ("accept", "the files' schema becomes the table's"),
-    ("merge", "files of both shapes fit: columns that one lacks are null, types in conflict text"),
-    ("ignore", "the table stays; what does not fit goes to _rescued_data, what is missing is null"),
+    ("merge", "both shapes fit: what one lacks is null, types in conflict become text"),
+    ("ignore", "the table stays: misfits go to _rescued_data, what is missing is null"),
     ("backfill", "new columns are added, with values for the rows that are there"),
     ("new_table", "these files, and later ones of their shape, get a table of their own"),
     ("reject", "these files never come into the table"),
@@ -38,7 +39,7 @@ def show_command(name: str, version: int, as_json: bool) -> None:
         click.echo(json.dumps(as_object(found), indent=2))
         return
     said = f"{name}, schema version {version}: {found.status}, {found.verdict}"
-    click.echo(said + (f", {found.compatibility}" if found.compatibility else ""))
+    click.echo(said + (f", compatibility {found.compatibility}" if found.compatibility else ""))
     click.echo(f"since {found.created_at:%Y-%m-%d %H:%M:%S %Z}", nl=not found.last_written_at)
     if found.last_written_at:
         click.echo(f"; last written {found.last_written_at:%Y-%m-%d %H:%M:%S %Z}")
@@ -54,15 +55,12 @@ def show_command(name: str, version: int, as_json: bool) -> None:
     _table(("column", "type", "", "description"), rows)
     known = found.difference
     if known is not None and known.changes and found.verdict != "INITIAL":
-        click.echo("\nDifferences to the version before:")
+        click.echo("\nDifferences to the version that was ACTIVE before it:")
         print_changes(known.changes)
     _print_files(found)
     if found.status == "PENDING":
-        click.echo("\nDecide, and see the plan first:")
-        for choice, meaning in CHOICES:
-            click.echo(
-                f"  ingest-assets schema resolve {name} {version} --as {choice:9} # {meaning}"
-            )
+        click.echo(f"\nSee the plan and decide: ingest-assets schema resolve {name} {version} --as")
+        print_choices()
 
 
 @click.command("diff")
@@ -80,7 +78,9 @@ def diff_command(name: str, before: int, after: int, as_json: bool) -> None:
         said = {"verdict": found.verdict.value, "compatibility": found.compatibility.value}
         click.echo(json.dumps({**said, "diff": grouped(found.changes)}, indent=2))
         return
-    click.echo(f"{name}, version {before} to {after}: {found.verdict}, {found.compatibility}")
+    click.echo(
+        f"{name}, version {before} to {after}: {found.verdict}, compatibility {found.compatibility}"
+    )
     print_changes(found.changes)
 
 
@@ -101,10 +101,21 @@ def version_of(deployment: Deployment, ingestion: str, version: int) -> VersionR
 
 def print_changes(changes: tuple[Change, ...]) -> None:
     """A line a change, on a terminal as a table."""
-    rows = [
-        (change.kind.value, change.path, change.before or "", _after(change)) for change in changes
-    ]
+    rows = [(change.kind.value, change.path, _before(change), _after(change)) for change in changes]
     _table(("difference", "column", "before", "after"), rows)
+
+
+def print_choices() -> None:
+    """What can be decided, a line each."""
+    for choice, meaning in CHOICES:
+        click.echo(f"  {choice:9} {meaning}")
+
+
+def _before(change: Change) -> str:
+    """With what files must have, because only the lack of that parks them."""
+    if change.kind is ChangeKind.MISSING:
+        return f"{change.before}, {'required' if change.is_breaking else 'optional'}"
+    return change.before or ""
 
 
 def _after(change: Change) -> str:
@@ -116,8 +127,8 @@ def _after(change: Change) -> str:
 def _print_files(found: VersionRow) -> None:
     if not found.files:
         return
-    waits = f"; {found.parked_files} wait parked" if found.parked_files else ""
-    click.echo(f"\n{found.file_count} files brought it{waits}:")
+    parked = f", of which {found.parked_files} parked" if found.parked_files else ""
+    click.echo(f"\nBrought by {counted(found.file_count, 'file')}{parked}:")
     for key in found.files:
         click.echo(f"  {key}")
     if found.file_count > FILES_SHOWN:

@@ -145,7 +145,8 @@ class FileReading:
         chunks = self._reader.read_careful(content, observed.columns)
         raise SchemaParkedError(
             f"{self._file.source.uri} waits for a decision on its schema: {causes}. Nothing of "
-            "it was written. If the file is wrong, upload it mended under its key.",
+            f"it was written. `ingest-assets schema list {self._ingestion.name}` leads to the "
+            "decision; if the file is wrong, upload it mended under its key.",
             change_index=index,
             detail={
                 "differences": decision.difference.to_json(),

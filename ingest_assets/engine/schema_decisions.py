@@ -128,12 +128,7 @@ def plan_resolution(
         DecisionRefusedError, ReshapeRefusedError: it cannot be done; says what can.
     """
     pending = _version(deployment, ingestion, version)
-    if pending.status != "PENDING":
-        decided = f" ({pending.action} by {pending.actor})" if pending.action else ""
-        raise DecisionRefusedError(
-            f"Version {version} of {ingestion.name} is {pending.status}{decided}; only a PENDING "
-            "version waits for a decision."
-        )
+    check_is_pending(ingestion, pending)
     found = basis(deployment, ingestion, pending.route)
     if resolution is Resolution.NEW_TABLE:
         return _new_table(deployment, ingestion, found, pending)
@@ -145,6 +140,21 @@ def plan_resolution(
             said = f"{error} Or merge: it makes {error.column} text, and both shapes fit."
             raise ReshapeRefusedError(said, error.column) from None
         raise
+
+
+def check_is_pending(ingestion: Ingestion, row: VersionRow) -> None:
+    """The version waits for a decision.
+
+    Raises:
+        DecisionRefusedError: it does not; says what became of it.
+    """
+    if row.status == "PENDING":
+        return
+    decided = f" ({row.action} by {row.actor})" if row.action else ""
+    raise DecisionRefusedError(
+        f"Version {row.version} of {ingestion.name} is {row.status}{decided}; only a PENDING "
+        "version waits for a decision."
+    )
 
 
 def _can_merge(ingestion: Ingestion, found: Basis, pending: VersionRow) -> bool:

@@ -17,6 +17,9 @@ _OUTCOMES = {
     "backfill": "The new columns are added, and the rows that are there get values in them.",
     "new_table": "The table's schema stays. These files, and later ones of their shape, go into a "
     "table of their own; a file that changes its shape moves from the one to the other.",
+    "drop_column": "What files bring for the column is rescued from now on.",
+    "rename_column": "Files spell the column by its new name from now on. A file that spells it "
+    "the old way lacks it, and brings a new column.",
     "reject": "The table's schema stays, and these files never come into it. A file that is "
     "uploaded again under its key is judged anew.",
 }

@@ -1,6 +1,7 @@
 """The jobs of people who operate the deployment, for Dagster's launchpad."""
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Literal
 
 import dagster as dg
@@ -160,12 +161,14 @@ def _metadata(plan: DecisionPlan | None) -> dict[str, Any]:
 
 
 def _markdown(lines: Iterable[str]) -> str:
-    """Indented lines as a block of code, the others as paragraphs."""
+    """The plan's DDL as a block of code, its other indented lines as a list."""
     parts: list[str] = []
-    is_code = False
-    for line in lines:
-        if line.startswith("  ") != is_code:
-            is_code = not is_code
-            parts.append("```" if is_code else "```\n")
-        parts.append(line.removeprefix("  ") if is_code else f"{line}\n")
-    return "\n".join([*parts, "```"] if is_code else parts)
+    for is_indented, group in groupby(lines, lambda line: line.startswith("  ")):
+        block = [line.removeprefix("  ") for line in group]
+        if is_indented and block[0].startswith("ALTER TABLE"):
+            parts += ["```sql", *block, "```", ""]
+        elif is_indented:
+            parts += [*(f"- {line}" for line in block), ""]
+        else:
+            parts += [f"{line}\n" for line in block]
+    return "\n".join(parts)

@@ -11,6 +11,7 @@ from ingest_assets.decision_errors import ReshapeRefusedError
 from ingest_assets.schema.conversion import NO_MISFITS, Misfits, can_convert, convert
 from ingest_assets.schema.fit import FITS, fitter
 from ingest_assets.schema.text import text_parser
+from ingest_assets.schema.types import format_type
 from ingest_assets.tables.iceberg_types import arrow_file_schema, iceberg_form
 from ingest_assets.tables.operations import Constant, Fill
 from ingest_assets.tables.row_expression import RowExpression
@@ -83,8 +84,8 @@ def _constant(column: str, value: Any, type_: pa.DataType) -> pa.Scalar:
         left = FITS if fitted is not None else value
     if fitted is None or left is not FITS:
         raise ReshapeRefusedError(
-            f"{value!r} is no value of {column}, which is {type_}. Nothing was changed. Write one "
-            "that is.",
+            f"{value!r} is no value of {column}, which is {format_type(type_)}. Nothing was "
+            "changed. Write one that is.",
             column,
         )
     return pa.scalar(fitted, type_)

@@ -15,7 +15,9 @@ query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNod
 _CHECKS = """
 query($key: AssetKeyInput!, $name: String!) {
   assetCheckExecutions(assetKey: $key, checkName: $name, limit: 200) {
-    status partition evaluation { success severity description metadataEntries { label } } } }"""
+    status partition evaluation { success severity description metadataEntries { label
+      ... on TextMetadataEntry { text } ... on MarkdownMetadataEntry { mdStr }
+      ... on TableMetadataEntry { table { records } } } } } }"""
 _MATERIALIZATIONS = """
 query($key: AssetKeyInput!, $partitions: [String!]) { assetOrError(assetKey: $key) { ... on Asset {
   assetMaterializations(partitions: $partitions) { partition runId metadataEntries { label
@@ -40,6 +42,9 @@ query($id: String!) { partitionBackfillOrError(backfillId: $id) {
 _LAUNCH = """
 mutation($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message } } }"""
+_FAILURES = """
+query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename
+  ... on ExecutionStepFailureEvent { stepKey failureMetadata { description } } } } } }"""
 _TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
 
 
@@ -137,6 +142,23 @@ class DagsterUI:
         answer = self.ask(_LAUNCH, params=params)["launchPipelineExecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["id"])
+
+    def launch(self, job: str, run_config: str) -> str:
+        """The id of a run that the launchpad's button asks for, with the YAML that stands in it."""
+        selector = {**REPOSITORY, "pipelineName": job}
+        params = {"selector": selector, "mode": "default", "runConfigData": run_config}
+        answer = self.ask(_LAUNCH, params=params)["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["id"])
+
+    def failures(self, run_id: str) -> list[str]:
+        """The messages of the run's failed steps."""
+        events = self.ask(_FAILURES, id=run_id)["logsForRun"]["events"]
+        return [
+            event["failureMetadata"]["description"]
+            for event in events
+            if event.get("stepKey") and event["__typename"] == "ExecutionStepFailureEvent"
+        ]
 
     def cancel(self, run_id: str) -> None:
         """The run is asked to end."""

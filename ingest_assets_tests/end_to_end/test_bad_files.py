@@ -137,8 +137,9 @@ def test_a_breaking_schema_is_parked_for_its_causes_alone(workshop: Workshop) ->
     assert (bad.status, bad.error_type) == ("PARKED", "SchemaParkedError")
     assert bad.error == (
         f"s3://{workshop.bucket}/orders/b.jsonl waits for a decision on its schema: column "
-        "`amount`: was double, the file has struct<value: long>. Nothing of it was written. If the "
-        "file is wrong, upload it mended under its key."
+        "`amount`: was double, the file has struct<value: long>. Nothing of it was written. "
+        "`ingest-assets schema list orders` leads to the decision; if the file is wrong, upload it "
+        "mended under its key."
     )
     assert result.waiting == {"PARKED": 1}
     assert workshop.order_ids() == [1, 2, 3, 7, 8, 9]

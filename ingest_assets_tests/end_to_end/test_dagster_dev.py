@@ -1,6 +1,7 @@
 """A real `dagster dev` with its daemon, watched and worked through GraphQL as its UI does it."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Running:
         return f"runs: {runs}\nlog:\n{self._dev.last_words()}"
 
 
-NAMES = ("colours", "again", "paused", "cancelled")
+NAMES = ("colours", "again", "paused", "cancelled", "reshaped")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +195,39 @@ def test_a_run_that_is_cancelled_while_it_is_queued_frees_its_files(running: Run
     running.wait_for_green("cancelled", {"0.jsonl", "1.jsonl", "2.jsonl"})
     ui.stop_sensor("cancelled")
     assert product.table_rows("raw.cancelled") == 9
+
+
+def test_a_parked_file_is_decided_about_with_what_its_check_shows(running: Running) -> None:
+    ui, product = running.ui, running.product
+    product.put("a.jsonl", json_lines(orders(1)), "reshaped")
+    ui.start_sensor("reshaped")
+    running.wait_for_green("reshaped", {"a.jsonl"})
+    product.put("b.jsonl", json_lines(orders(4, 2, amount={"value": 1})), "reshaped")
+    running.wait_for("red", lambda: "b.jsonl" in ui.partitions("reshaped")["red"])
+    check = ui.checks("reshaped", "schema_compatible")["b.jsonl"]
+    shown = {entry["label"]: entry for entry in check["evaluation"]["metadataEntries"]}
+    [difference] = shown["differences"]["table"]["records"]
+    assert "struct<value: long>" in difference
+    assert shown["decide_on_command_line"]["text"] == "ingest-assets schema resolve reshaped 2"
+    config = re.search(r"```yaml\n(.*?)```", shown["decide_in_launchpad"]["mdStr"], re.DOTALL)
+    assert config is not None
+
+    accepted = ui.launch("resolve_schema_change", config[1].replace("merge", "accept"))
+    assert running.wait_for_run(accepted) == "FAILURE"
+    [refusal] = ui.failures(accepted)
+    assert "no double is a struct<value: long>. Nothing was changed." in refusal
+    merged = ui.launch("resolve_schema_change", config[1])
+    assert running.wait_for_run(merged) == "SUCCESS"
+    assert ui.runs(runIds=[merged])[0]["tags"]["ingest/ingestion"] == "reshaped"
+    running.wait_for_green("reshaped", {"a.jsonl", "b.jsonl"})
+    running.wait_for(
+        "passed check",
+        lambda: ui.checks("reshaped", "schema_compatible")["b.jsonl"]["status"] == "SUCCEEDED",
+    )
+    ui.stop_sensor("reshaped")
+    assert product.table_rows("raw.reshaped") == 5
+    _, decided = product.json("schema", "list", "reshaped")
+    assert (decided["resolution"], decided["resolved_by"]) == ("merge", f"Dagster run {merged}")
 
 
 TAG = {"key": "ingest/ingestion", "value": "cancelled"}

@@ -200,7 +200,7 @@ def test_the_run_has_the_plan_and_the_outcome_and_is_tagged(
     shown = outcome_of(result)
     assert set(shown) == {"plan", "outcome"}
     assert shown["plan"].startswith("merge of schema version 2 for orders (raw.orders)\n")
-    assert "```\nALTER TABLE raw.orders DROP COLUMN amount\n" in shown["plan"]
+    assert "```sql\nALTER TABLE raw.orders DROP COLUMN amount\n" in shown["plan"]
     assert "To be read again: 2 parked files of 4 records" in shown["plan"]
     assert shown["outcome"].startswith("Done: merge of version 2 of orders. To be read again: 2 ")
     run = workshop.instance.get_run_by_id(result.run_id)
