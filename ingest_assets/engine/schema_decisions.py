@@ -4,7 +4,6 @@ The files that wait for the decision are read again at the next tick or pass, by
 """
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ingest_assets.decision_errors import (
@@ -15,23 +14,21 @@ from ingest_assets.decision_errors import (
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.decided_columns import Fills, accepted_columns, columns_after
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import registry, schema_versions
 from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.column import Columns
-from ingest_assets.schema.difference import ChangeKind, difference
-from ingest_assets.schema.resolution import Resolution, accepted, merged
+from ingest_assets.schema.difference import difference
+from ingest_assets.schema.resolution import Resolution
 from ingest_assets.schema.types import columns_from_json, columns_to_json
 from ingest_assets.tables.catalog import table_exists
-from ingest_assets.tables.operations import Constant, Expression, Fill, Operation
+from ingest_assets.tables.operations import Fill, Operation
 from ingest_assets.tables.reshape_plan import ReshapePlan
 from ingest_assets.tables.reshape_plan import plan as plan_reshape
 from ingest_assets.tables.target import Target
 from ingest_assets.tables.wanted_columns import operations_to_hold
-
-Fills = Mapping[str, Constant | Expression]
-"""By column, the value that the rows get which are in the table already."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def plan_resolution(
     found = basis(deployment, ingestion, pending.route)
     if resolution is Resolution.NEW_TABLE:
         return _new_table(deployment, ingestion, found, pending)
-    after = _columns_after(found.columns, pending, resolution, fills or {})
+    after = columns_after(found.columns, pending, resolution, fills or {})
     try:
         return planned(ingestion, resolution.value, found, after, fills or {}, pending)
     except ReshapeRefusedError as error:
@@ -158,7 +155,7 @@ def check_is_pending(ingestion: Ingestion, row: VersionRow) -> None:
 
 
 def _can_merge(ingestion: Ingestion, found: Basis, pending: VersionRow) -> bool:
-    after = _columns_after(found.columns, pending, Resolution.MERGE, {})
+    after = columns_after(found.columns, pending, Resolution.MERGE, {})
     try:
         planned(ingestion, Resolution.MERGE.value, found, after, {}, pending)
     except ReshapeRefusedError:
@@ -188,10 +185,7 @@ def _new_table(
         known = registry.tables_of_all(connection)
     catalog = deployment.catalog
     identifier = next(n for n in numbers if n not in known and not table_exists(catalog, n))
-    observed = columns_from_json(pending.fields)
-    declared = [column.name for column in observed if column.is_required]
-    present = (pending.diff or {}).get("always_present", declared)
-    after = accepted((), observed, frozenset(present))
+    after = accepted_columns((), pending)
     return DecisionPlan(ingestion, "new_table", found, after, (), pending, None, identifier)
 
 
@@ -210,49 +204,3 @@ def planned(
         return DecisionPlan(ingestion, action, found, after, (), pending)
     table = plan_reshape(found.target.base, operations)
     return DecisionPlan(ingestion, action, found, after, operations, pending, table)
-
-
-def _columns_after(
-    columns: Columns, pending: VersionRow, resolution: Resolution, fills: Fills
-) -> Columns:
-    observed = columns_from_json(pending.fields)
-    if fills and resolution is not Resolution.BACKFILL:
-        raise DecisionRefusedError("Values for existing rows go with backfill alone.")
-    match resolution:
-        case Resolution.ACCEPT:
-            declared = [column.name for column in observed if column.is_required]
-            present = (pending.diff or {}).get("always_present", declared)
-            return accepted(columns, observed, frozenset(present))
-        case Resolution.MERGE:
-            return merged(columns, observed)
-        case Resolution.BACKFILL:
-            return _backfilled(columns, observed, pending, fills)
-        case _:
-            return columns
-
-
-def _backfilled(columns: Columns, observed: Columns, pending: VersionRow, fills: Fills) -> Columns:
-    """The columns and the new ones; each of these has a value for the rows that are there."""
-    known = {column.name for column in columns}
-    added = [column.name for column in observed if column.name not in known]
-    version = pending.version
-    if not added:
-        raise DecisionRefusedError(
-            f"Version {version} adds no column, so there is nothing to backfill. Merge or accept "
-            "it instead."
-        )
-    changed = [c.path for c in difference(columns, observed).changes if c.kind in _OF_TYPE]
-    if changed:
-        raise DecisionRefusedError(
-            f"Version {version} also changes the type of {', '.join(changed)}, about which a "
-            "backfill says nothing. Merge or accept it instead."
-        )
-    if set(fills) != set(added):
-        raise DecisionRefusedError(
-            f"Version {version} adds {', '.join(added)}: give each of them, and no other, a value "
-            "with --default COLUMN=VALUE or --sql COLUMN=EXPRESSION."
-        )
-    return merged(columns, observed)
-
-
-_OF_TYPE = (ChangeKind.NARROWED, ChangeKind.TYPE_CHANGED)

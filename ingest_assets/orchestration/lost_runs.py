@@ -14,7 +14,7 @@ from ingest_assets.engine.recovery import Recovered
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import reports
 from ingest_assets.ledger.reports import BatchReport
-from ingest_assets.orchestration import events, reporting
+from ingest_assets.orchestration import check_reporting, events, reporting
 from ingest_assets.orchestration.names import asset_key
 
 FILES_PER_TICK = 1000
@@ -87,7 +87,7 @@ def report_late(deployment: Deployment, ingestion: Ingestion, instance: dg.Dagst
             continue
         for event in _events(ingestion, batch):
             instance.report_runless_asset_event(event)
-        evaluations = reporting.check_evaluations(ingestion, batch.files)
+        evaluations = check_reporting.check_evaluations(ingestion, batch.files)
         for evaluation in events.with_targets(instance, evaluations):
             instance.report_runless_asset_event(evaluation)
         with deployment.ledger.transaction() as connection:

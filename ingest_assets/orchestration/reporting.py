@@ -1,6 +1,5 @@
 """What Dagster is told about the files of a batch: materializations and check evaluations."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,23 +11,9 @@ from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration.how_to_decide import how_to_decide
 from ingest_assets.orchestration.names import (
     CODE_LOCATION,
-    ROWS_PARSED,
-    SCHEMA_COMPATIBLE,
-    asset_key,
 )
 from ingest_assets.schema.column import Columns
-from ingest_assets.schema.difference import ChangeKind
 from ingest_assets.schema.types import format_type
-
-_CHANGES_SHOWN = 50
-_JSON_PARTS = re.compile(r'("(?:[^"\\]|\\.)*")|([,:])')
-_COLUMNS = [
-    dg.TableColumn("difference", "string", "what differs"),
-    dg.TableColumn("column", "string", "a.b is in a struct, a[] in a list, a{} in a map"),
-    dg.TableColumn("before", "string", "in the table"),
-    dg.TableColumn("after", "string", "in the file"),
-    dg.TableColumn("samples", "string", "up to three values of the file"),
-]
 
 
 def materializations(
@@ -106,135 +91,6 @@ def observations(
             metadata["tried_again_after"] = dg.MetadataValue.timestamp(file.next_attempt_at)
         found.append((partition_key_of(file.key), metadata))
     return found
-
-
-def check_evaluations(
-    ingestion: Ingestion, files: Iterable[FileReport], location: str = CODE_LOCATION
-) -> list[dg.AssetCheckEvaluation]:
-    """Both checks of every file, in order, whatever became of it.
-
-    `location` is the name of the code location, which the links of the checks lead to.
-    """
-    key = asset_key(ingestion)
-    evaluations = []
-    for file in files:
-        if file.outcome == "ROUTED":  # the batch of the other table evaluates it
-            continue
-        for name, result in (
-            (SCHEMA_COMPATIBLE, _schema_compatible(ingestion, file, location)),
-            (ROWS_PARSED, _rows_parsed(ingestion, file)),
-        ):
-            evaluations.append(
-                dg.AssetCheckEvaluation(
-                    asset_key=key,
-                    check_name=name,
-                    partition=partition_key_of(file.key),
-                    passed=result.passed,
-                    severity=result.severity,
-                    description=result.description,
-                    metadata=dict(result.metadata or {}),
-                )
-            )
-    return evaluations
-
-
-def _schema_compatible(
-    ingestion: Ingestion, file: FileReport, location: str
-) -> dg.AssetCheckResult:
-    if file.outcome == "SUCCESS":
-        described = f"Written with schema version {file.schema_version}."
-        if file.schema_version is None:
-            described = "The file has no rows, so it says nothing about the schema."
-        return dg.AssetCheckResult(passed=True, description=described)
-    if file.outcome == "PARKED":
-        changes = file.detail.get("differences", {}).get("changes", [])
-        return dg.AssetCheckResult(
-            passed=False,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=file.error,
-            metadata={
-                **how_to_decide(ingestion.name, file.schema_version or 0, location),
-                "differences": _change_table(changes, file.detail.get("samples", {})),
-                "schema_version": file.schema_version or 0,
-                "source_uri": file.uri,
-            },
-        )
-    return dg.AssetCheckResult(
-        passed=False,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"Not known, because the file was not read to its end. {file.error}",
-    )
-
-
-def _change_table(
-    changes: list[dict[str, Any]], samples: dict[str, list[str]]
-) -> dg.TableMetadataValue:
-    records = [
-        dg.TableRecord(
-            {
-                "difference": str(change["kind"]).replace("_", " "),
-                "column": str(change["path"]),
-                "before": _before(change),
-                "after": _after(change),
-                "samples": " · ".join(map(_airy, samples.get(change["path"], ()))),
-            }
-        )
-        for change in changes[:_CHANGES_SHOWN]
-    ]
-    if len(changes) > _CHANGES_SHOWN:
-        more = f"and {len(changes) - _CHANGES_SHOWN} more"
-        records.append(
-            dg.TableRecord(dict.fromkeys((c.name for c in _COLUMNS), "") | {"column": more})
-        )
-    return dg.MetadataValue.table(records, dg.TableSchema(columns=_COLUMNS))
-
-
-def _airy(sample: str) -> str:
-    """JSON with spaces between its parts, at which the UI breaks lines; other texts as they are."""
-    if not sample.startswith(("{", "[")):
-        return sample
-    return _JSON_PARTS.sub(lambda part: part[1] or f"{part[2]} ", sample)
-
-
-def _before(change: dict[str, Any]) -> str:
-    """The table's side; whether files must have a column says if its lack is what parks them."""
-    if change["kind"] == ChangeKind.MISSING:
-        return f"{change['before']}, {'required' if change['is_breaking'] else 'optional'}"
-    return str(change.get("before") or "not in the table")
-
-
-def _after(change: dict[str, Any]) -> str:
-    if change.get("renamed_to"):
-        return f"perhaps {change['renamed_to']}"
-    return str(change.get("after") or "not in the file")
-
-
-def _rows_parsed(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:
-    if file.outcome == "PARKED":
-        return dg.AssetCheckResult(
-            passed=True, description="The file can be read; it waits for a decision on its schema."
-        )
-    if file.outcome != "SUCCESS":
-        return dg.AssetCheckResult(
-            passed=False, severity=dg.AssetCheckSeverity.ERROR, description=file.error
-        )
-    counts = {"rows": file.rows, "rescued": file.rescued, "rejected": file.rejected}
-    if not file.rejected:
-        return dg.AssetCheckResult(passed=True, metadata=counts)
-    samples = file.detail.get("rejected_samples", [])
-    return dg.AssetCheckResult(
-        passed=False,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=(
-            f"{file.rejected} of {file.rows + file.rejected} rows could not be read and are in "
-            f"{ingestion.table.identifier}__rejected; the others are in the table."
-        ),
-        metadata={**counts, "first_rejected": dg.MetadataValue.md(_bullets(samples))},
-    )
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def failure_of(ingestion: Ingestion, files: Iterable[FileReport]) -> str | None:

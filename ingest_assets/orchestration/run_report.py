@@ -15,7 +15,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import lookup, reports, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.reports import FileReport
-from ingest_assets.orchestration import events, reporting
+from ingest_assets.orchestration import check_reporting, events, reporting
 from ingest_assets.orchestration.names import asset_key, is_asked_by_person, location_of
 from ingest_assets.schema.types import columns_from_json
 
@@ -59,7 +59,7 @@ class RunReport:
         events.log_materializations(context, key, reporting.materializations(batch.files, columns))
         observations = reporting.observations(self._ingestion, batch.files, location)
         events.log_observations(context, key, observations)
-        evaluations = reporting.check_evaluations(self._ingestion, batch.files, location)
+        evaluations = check_reporting.check_evaluations(self._ingestion, batch.files, location)
         events.log_check_evaluations(context, evaluations)
         with self._services.ledger.transaction() as connection:
             reports.mark_reported(connection, [batch.batch_id])

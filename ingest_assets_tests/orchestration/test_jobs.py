@@ -14,9 +14,9 @@ import yaml
 from ingest_assets.deployment import Deployment
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.reports import FileReport
+from ingest_assets.orchestration.check_reporting import check_evaluations
 from ingest_assets.orchestration.jobs import RESOLVE_JOB, build_resolve_job, resolve_config
 from ingest_assets.orchestration.names import SCHEMA_COMPATIBLE
-from ingest_assets.orchestration.reporting import check_evaluations
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop, attributes, declare
 
