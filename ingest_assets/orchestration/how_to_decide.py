@@ -15,6 +15,7 @@ _CHOICES = """
 | `accept` | has the file's types; files of the old shape wait in turn where they do not fit | read again |
 | `ignore` | stays | read again; what does not fit goes to `_rescued_data`, what is missing is null |
 | `backfill` | gets the new columns, with `defaults` or `expressions` for the rows that are there | read again |
+| `new_table` | stays; this shape gets a table of its own, named in the plan | read into that table |
 | `reject` | stays | REJECTED, never read |
 """  # noqa: E501 - a row of a table in markdown is a line
 

@@ -286,7 +286,7 @@ def test_every_field_of_the_config_is_explained(workshop: Workshop) -> None:
     fields = schema.fields  # type: ignore[attr-defined]
     assert [name for name, field in fields.items() if not field.description] == []
     choices = {value.config_value for value in fields["resolution"].config_type.enum_values}
-    assert choices == {"accept", "merge", "ignore", "backfill", "reject"}
+    assert choices == {"accept", "merge", "ignore", "backfill", "new_table", "reject"}
 
 
 def test_a_service_out_of_reach_fails_the_run_with_its_message(workshop: Workshop) -> None:
