@@ -55,7 +55,7 @@ def test_the_list_has_every_version_with_its_changes_and_files(parked: Cli) -> N
     fields = {
         *("version", "status", "verdict", "compatibility", "fields", "diff", "files"),
         *("file_count", "parked_files", "created_at", "last_written_at", "resolution"),
-        *("resolved_by", "resolved_at", "note"),
+        *("resolved_by", "resolved_at", "note", "table"),
     }
     assert set(first) == set(second) == fields
     assert (first["version"], first["status"], first["verdict"]) == (1, "ACTIVE", "INITIAL")
@@ -123,7 +123,9 @@ def test_columns_that_a_file_lacks_are_required_or_optional(working_cli: Cli, pu
 def test_without_a_terminal_the_choice_must_be_an_option(parked: Cli) -> None:
     result = parked("schema", "resolve", "orders", "2")
     assert result.exit_code == 2
-    assert "Say --as and one of: accept, merge, ignore, backfill, reject" in result.output
+    assert (
+        "Say --as and one of: accept, merge, ignore, backfill, new_table, reject" in result.output
+    )
     assert shown(parked)["status"] == "PENDING"
 
 
