@@ -136,9 +136,7 @@ def test_accepted_is_the_type_of_the_file_and_the_table_is_made_to_hold_it(
         expected: dict[ChangeKind, tuple[Any, ...]] = {
             ChangeKind.WIDENED: (Promote(nesting.path, TYPES[after][0]),),
             ChangeKind.NARROWED: (),  # the wider column holds it
-            ChangeKind.TYPE_CHANGED: (
-                Retype(nesting.path, TYPES[after][0], TYPES[before][0]),
-            ),
+            ChangeKind.TYPE_CHANGED: (Retype(nesting.path, TYPES[after][0], TYPES[before][0]),),
         }
         assert operations_to_hold(old, found) == expected[kind_of(before, after)], (before, after)
 
