@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ingest_assets.schema.column import Column, Columns, accepts_any
+from ingest_assets.schema.column import Column, Columns, accepts_any, nested_field
 from ingest_assets.schema.conversion import NO_MISFITS, can_convert, convert
 from ingest_assets.schema.difference import Change, ChangeKind, Verdict, difference
 from ingest_assets.schema.fit import FITS, fitter
+from ingest_assets.schema.judged_types import judged_type
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.policy import SchemaRules, decide
 from ingest_assets.schema.resolution import accepted, merged
@@ -135,7 +136,7 @@ def test_accepted_is_the_type_of_the_file_and_the_table_is_made_to_hold_it(
         expected: dict[ChangeKind, tuple[Any, ...]] = {
             ChangeKind.WIDENED: (Promote(nesting.path, TYPES[after][0]),),
             ChangeKind.NARROWED: (),  # the wider column holds it
-            ChangeKind.TYPE_CHANGED: (Retype(nesting.path, TYPES[after][0]),),
+            ChangeKind.TYPE_CHANGED: (Retype(nesting.path, TYPES[after][0], TYPES[before][0]),),
         }
         assert operations_to_hold(old, found) == expected[kind_of(before, after)], (before, after)
 
@@ -147,7 +148,7 @@ def test_merged_is_the_wider_of_two_types_and_else_text_of_any_value(nesting: Ne
         (found,) = merged(old, new)
         kind = kind_of(before, after)
         if kind is ChangeKind.TYPE_CHANGED:
-            wanted, operations = pa.string(), (Retype(nesting.path, pa.string()),)
+            wanted, operations = pa.string(), (Retype(nesting.path, pa.string(), TYPES[before][0]),)
             operations = () if before == "string" else operations
         elif kind is ChangeKind.WIDENED:
             wanted, operations = TYPES[after][0], (Promote(nesting.path, TYPES[after][0]),)
@@ -245,3 +246,18 @@ def test_a_new_column_under_review_parks_until_it_is_decided_about(path: str) ->
     of_any_type = (Change(ChangeKind.ADDED, path, None, None),)
     dropped = decide(old, observed, SchemaRules(on_new_column="merge", ignored=of_any_type))
     assert dropped.target == old
+
+
+def test_nested_fields_that_take_any_value_keep_their_type_whatever_a_file_declares() -> None:
+    text = nested_field("a", pa.string(), accepts_any=True)
+    for own in (pa.int64(), pa.struct([("b", pa.int64())]), pa.list_(pa.int64())):
+        assert judged_type(pa.string(), own, takes_any=True) == pa.string()
+        found = judged_type(pa.struct([text]), pa.struct([("a", own)]))
+        assert found == pa.struct([("a", pa.string())])
+        assert accepts_any(found.field("a"))
+        element = nested_field("element", pa.string(), accepts_any=True)
+        assert judged_type(pa.list_(element), pa.list_(own)) == pa.list_(pa.string())
+        item = nested_field("value", pa.string(), accepts_any=True)
+        before, after = pa.map_(pa.string(), item), pa.map_(pa.string(), own)
+        assert judged_type(before, after) == before
+    assert judged_type(pa.string(), pa.list_(pa.int64())) == pa.list_(pa.int64())
