@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
-from ingest_assets.engine.schema_state import SchemaState, open_state
+from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
 from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, leases, outcomes, registry, schema_versions
+from ingest_assets.ledger import batches, leases, outcomes, registry
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Steps, commit
@@ -111,17 +111,10 @@ class BatchWork:
             )
 
     def _open_state(self) -> SchemaState:
-        with self.deployment.ledger.transaction() as connection:
-            is_written = schema_versions.was_ever_written(
-                connection, self.ingestion.name, self.claimed.route
-            )
-        target = open_table(
-            self.deployment, self.ingestion, must_exist=is_written and not self.may_create
-        )
-        first = self.claimed.files[0].file_id
-        return open_state(
-            self.deployment.ledger, self.ingestion.name, target, first, self.claimed.route
-        )
+        known = known_schema(self.deployment.ledger, self.ingestion.name, self.claimed.route)
+        must_exist = known.was_ever_written and not self.may_create
+        target = open_table(self.deployment, self.ingestion, must_exist=must_exist)
+        return open_state(known, target, self.claimed.files[0].file_id)
 
     def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
         """The files of a batch that failed as a whole are where the next pass finds them."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_work import open_table
-from ingest_assets.engine.schema_state import SchemaState, open_state
+from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import declared_columns, schema_versions
 from ingest_assets.ledger.declared_columns import Noted
@@ -44,8 +44,9 @@ def apply_declaration(deployment: Deployment, ingestion: Ingestion) -> str | Non
             return None  # the next call finds the version that the batch makes
         last = declared_columns.newest(connection, name, applied=True)
         before = DeclaredColumns() if last is None else _from_json(last.declared)
+        known = known_schema(ledger, name)
         table = open_table(deployment, ingestion, must_exist=False)
-        state = open_state(ledger, name, table, None)
+        state = open_state(known, table, None)
         change = declared_change(state.columns, before, declared)
         index = _bring(state, change)
         numbers = schema_versions.apply(connection, name, None, state.changes)

@@ -10,7 +10,7 @@ from ingest_assets.errors import SchemaParkedError
 from ingest_assets.ledger import decisions, registry, schema_versions
 from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.ledger import Ledger
-from ingest_assets.ledger.schema_versions import SchemaChange
+from ingest_assets.ledger.schema_versions import SchemaChange, SchemaVersion
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, Difference, difference
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
@@ -117,23 +117,46 @@ class SchemaState:
             self._holds_lineage = True
 
 
-def open_state(
-    ledger: Ledger, ingestion: str, target: Target, file_id: int | None, route: str = ""
-) -> SchemaState:
+@dataclass(frozen=True)
+class KnownSchema:
+    """What the ledger knows of a table's schema.
+
+    It is read before the table is loaded, so that the table is never older than what is known: what
+    was decided or added in between is in the table, and the batch finds it there.
+    """
+
+    version: SchemaVersion | None
+    route: str
+    ignored: tuple[Change, ...]
+    others: tuple[tuple[str, Columns], ...]
+    under_way: tuple[str, SchemaDecision] | None
+    was_ever_written: bool
+
+
+def known_schema(ledger: Ledger, ingestion: str, route: str = "") -> KnownSchema:
+    """What the ledger knows now."""
+    with ledger.transaction() as connection:
+        return KnownSchema(
+            schema_versions.active(connection, ingestion, route),
+            route,
+            tuple(registry.ignored_changes(connection, ingestion, route)),
+            registry.other_tables(connection, ingestion, route),
+            decisions.under_way(connection, ingestion),
+            schema_versions.was_ever_written(connection, ingestion, route),
+        )
+
+
+def open_state(known: KnownSchema, target: Target, file_id: int | None) -> SchemaState:
     """The state at the beginning of a batch: the ledger's active version and the table as it is.
 
     Where the table says otherwise (it is adopted, or another engine changed it), a first change
     makes that a version. So it does where a decision is in the table and not yet in the ledger.
     """
-    with ledger.transaction() as connection:
-        version = schema_versions.active(connection, ingestion, route)
-        ignored = tuple(registry.ignored_changes(connection, ingestion, route))
-        others = registry.other_tables(connection, ingestion, route)
-        under_way = decisions.under_way(connection, ingestion)
+    version = known.version
     active = None if version is None else columns_from_json(version.fields)
-    columns = effective_columns(_decided(under_way, target, route) or active, target.columns)
+    columns = effective_columns(_decided(known, target) or active, target.columns)
     number = version.version if version else None
-    state = SchemaState(target, columns, number, ignored, route, others)
+    state = SchemaState(target, columns, number, known.ignored, known.route, known.others)
     is_known = (
         version is not None
         and columns is not None
@@ -145,14 +168,12 @@ def open_state(
     return state
 
 
-def _decided(
-    under_way: tuple[str, SchemaDecision] | None, target: Target, route: str
-) -> Columns | None:
+def _decided(known: KnownSchema, target: Target) -> Columns | None:
     """The columns by the decision that is being carried out, if it is in the table already."""
-    if under_way is None or target.base is None:
+    if known.under_way is None or target.base is None:
         return None
-    batch_id, decision = under_way
-    if decision.fields is None or decision.route != route:
+    batch_id, decision = known.under_way
+    if decision.fields is None or decision.route != known.route:
         return None
     if ancestor_with(target.base, BATCH_PROPERTY, batch_id) is None:
         return None
