@@ -73,7 +73,7 @@ def _accepted_type(active: pa.DataType, found: pa.DataType) -> pa.DataType:
         return pa.list_(_accepted_field(active.value_field, found.value_field))
     if pa.types.is_map(active) and pa.types.is_map(found) and active.key_type == found.key_type:
         return pa.map_(active.key_type, _accepted_field(active.item_field, found.item_field))
-    return found
+    return active if is_promotion(found, active) else found  # a wider column holds the narrower
 
 
 def _accepted_field(active: pa.Field, found: pa.Field) -> pa.Field:
