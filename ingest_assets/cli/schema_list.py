@@ -61,6 +61,7 @@ def as_object(version: VersionRow) -> dict[str, Any]:
         "resolved_by": version.actor,
         "resolved_at": version.resolved_at and version.resolved_at.isoformat(),
         "note": version.note,
+        "samples": version.samples,
     }
 
 

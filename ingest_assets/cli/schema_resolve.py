@@ -71,7 +71,7 @@ def resolve_command(
 
 def _asked(pending: VersionRow) -> str:
     if pending.difference is not None:
-        print_changes(pending.difference.changes)
+        print_changes(pending.difference.changes, pending.samples)
     print_choices()
     choice: str = click.prompt("Decide", type=click.Choice([choice for choice, _ in CHOICES]))
     return choice

@@ -1,7 +1,7 @@
 """`ingest-assets schema show` and `diff`: one version, or what is between two."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 from rich.console import Console
@@ -56,7 +56,7 @@ def show_command(name: str, version: int, as_json: bool) -> None:
     known = found.difference
     if known is not None and known.changes and found.verdict != "INITIAL":
         click.echo("\nDifferences to the version that was ACTIVE before it:")
-        print_changes(known.changes)
+        print_changes(known.changes, found.samples)
     _print_files(found)
     if found.status == "PENDING":
         click.echo(f"\nSee the plan and decide: ingest-assets schema resolve {name} {version} --as")
@@ -99,10 +99,17 @@ def version_of(deployment: Deployment, ingestion: str, version: int) -> VersionR
     return found[0]
 
 
-def print_changes(changes: tuple[Change, ...]) -> None:
-    """A line a change, on a terminal as a table."""
-    rows = [(change.kind.value, change.path, _before(change), _after(change)) for change in changes]
-    _table(("difference", "column", "before", "after"), rows)
+def print_changes(
+    changes: tuple[Change, ...], samples: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """A line a change, on a terminal as a table; with values of a file where there are any."""
+    rows = [[change.kind.value, change.path, _before(change), _after(change)] for change in changes]
+    names = ["difference", "column", "before", "after"]
+    if samples:
+        names.append("samples")
+        for row in rows:
+            row.append(", ".join(samples.get(row[1], ())))
+    _table(names, rows)
 
 
 def print_choices() -> None:

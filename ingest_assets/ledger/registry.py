@@ -19,6 +19,7 @@ class VersionRow:
     """One version. `fields` are those of the table, for PENDING and REJECTED ones of the files.
 
     `files` are the keys that brought it or wait for it, the first `FILES_SHOWN` of `file_count`.
+    `samples` are values of one of the files, by the path of a change (`schema.samples`).
     `diff` is what `Difference.to_json` gave; `action` is what was decided, by `actor`.
     """
 
@@ -41,6 +42,7 @@ class VersionRow:
     parked_records: int
     file_count: int
     files: list[str]
+    samples: dict[str, list[str]]
 
     @property
     def difference(self) -> Difference | None:
@@ -74,7 +76,13 @@ _VERSIONS = text("""
            coalesce(p.bytes, 0) AS parked_bytes, coalesce(p.records, 0) AS parked_records,
            (SELECT count(*) FROM brought b WHERE b.version = v.version) AS file_count,
            ARRAY(SELECT b.key FROM brought b WHERE b.version = v.version
-                 ORDER BY b.key LIMIT :shown) AS files
+                 ORDER BY b.key LIMIT :shown) AS files,
+           coalesce(
+               (SELECT a.detail->'samples'
+                FROM ingest.attempts a JOIN ingest.files f USING (file_id)
+                WHERE f.ingestion = :ingestion AND a.outcome = 'PARKED'
+                  AND a.schema_version = v.version AND a.detail ? 'samples'
+                ORDER BY a.finished_at DESC LIMIT 1), '{}') AS samples
     FROM ingest.schema_versions v LEFT JOIN parked p ON p.version = v.version
     WHERE v.ingestion = :ingestion AND (:version IS NULL OR v.version = :version)
     ORDER BY v.version

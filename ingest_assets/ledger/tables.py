@@ -182,6 +182,12 @@ attempts = Table(
     moment("finished_at"),
 )
 Index("attempts_by_file", attempts.c.file_id)
+Index(
+    "attempts_parked",
+    attempts.c.file_id,
+    attempts.c.schema_version,
+    postgresql_where="outcome = 'PARKED'",
+)
 
 schema_versions = Table(
     "schema_versions",

@@ -55,7 +55,7 @@ def test_the_list_has_every_version_with_its_changes_and_files(parked: Cli) -> N
     fields = {
         *("version", "status", "verdict", "compatibility", "fields", "diff", "files"),
         *("file_count", "parked_files", "created_at", "last_written_at", "resolution"),
-        *("resolved_by", "resolved_at", "note", "table"),
+        *("resolved_by", "resolved_at", "note", "table", "samples"),
     }
     assert set(first) == set(second) == fields
     assert (first["version"], first["status"], first["verdict"]) == (1, "ACTIVE", "INITIAL")
@@ -95,7 +95,7 @@ def test_a_version_shows_its_columns_differences_files_and_choices(parked: Cli) 
     said = parked("schema", "show", "orders", "2").stdout
     assert said.startswith("orders, schema version 2: PENDING, BREAKING, compatibility NONE\n")
     assert "\namount\tstruct<value: long>\trequired\n" in said
-    assert "\ntype_changed\tamount\tdouble\tstruct<value: long>\n" in said
+    assert '\ntype_changed\tamount\tdouble\tstruct<value: long>\t{"value":' in said
     assert "Brought by 1 file, of which 1 parked:\n  b.jsonl\n" in said
     assert "ingest-assets schema resolve orders 2 --as\n  accept " in said
 

@@ -53,6 +53,13 @@ def upgrade() -> None:
         schema="ingest",
         postgresql_where=sa.text("status = 'PREPARED' AND decision IS NOT NULL"),
     )
+    op.create_index(
+        "attempts_parked",
+        "attempts",
+        ["file_id", "schema_version"],
+        schema="ingest",
+        postgresql_where=sa.text("outcome = 'PARKED'"),
+    )
     for column in _decided():
         op.add_column("schema_versions", column, schema="ingest")
     for table in _ROUTED:
@@ -68,5 +75,6 @@ def downgrade() -> None:
         op.drop_column(table, "route", schema="ingest")
     for column in _decided():
         op.drop_column("schema_versions", column.name, schema="ingest")
+    op.drop_index("attempts_parked", "attempts", schema="ingest")
     op.drop_index("one_decision_at_a_time", "batches", schema="ingest")
     op.drop_column("batches", "decision", schema="ingest")
