@@ -79,17 +79,28 @@ def apply(
     connection.execute(
         text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR UPDATE"), {"name": ingestion}
     )
-    return [_apply_one(connection, ingestion, batch_id, change) for change in changes]
+    now = active(connection, ingestion, changes[0].route)
+    # All of a call's changes follow one another from the version that the first was made on.
+    is_overtaken = now is not None and now.version != changes[0].base_version
+    return [
+        _apply_one(connection, ingestion, batch_id, change, is_overtaken=is_overtaken)
+        for change in changes
+    ]
 
 
 def _apply_one(
-    connection: Connection, ingestion: str, batch_id: str | None, change: SchemaChange
+    connection: Connection,
+    ingestion: str,
+    batch_id: str | None,
+    change: SchemaChange,
+    *,
+    is_overtaken: bool,
 ) -> int:
     if change.status == "PENDING":
         decided = _decided_meanwhile(connection, ingestion, batch_id, change)
         if decided is not None:
             return decided
-    else:
+    elif is_overtaken:
         change = _rebased(connection, ingestion, change)
     same = connection.execute(
         text("""
@@ -143,7 +154,7 @@ def _rebased(connection: Connection, ingestion: str, change: SchemaChange) -> Sc
     Also on another batch's: that one may stand on a person's decision.
     """
     now = active(connection, ingestion, change.route)
-    if now is None or change.base_version == now.version:
+    if now is None:
         return change
     columns = union(columns_from_json(now.fields), columns_from_json(change.fields))
     return replace(change, fields=columns_to_json(columns), fingerprint=fingerprint(columns))

@@ -155,7 +155,7 @@ def test_undo_is_what_the_plan_says_it_is(lake: Lake) -> None:
         (Retype(("by", "key"), LONG), "the keys of a map"),
         (Rename(("by", "key"), "k"), "the keys of a map"),
         (Fill("nothing", Constant(1)), "the table has no such column"),
-        (Fill("amount", Constant("x")), "'x' is no value of amount, which is int64"),
+        (Fill("amount", Constant("x")), "'x' is no value of amount, which is long"),
         (Fill("amount", Constant(None)), "None is no value of amount"),
         (Fill("amount", Expression("sum(id)")), "more than one row"),
         (Fill("amount", Expression("source.at")), "makes a timestamp.*Cast it"),
