@@ -27,7 +27,11 @@ def test_the_tree_names_every_class_once() -> None:
     assert sorted(named) == sorted({found.__name__ for found in _classes()})
 
 
-@pytest.mark.parametrize("found", set(_classes()), ids=lambda found: found.__name__)
+@pytest.mark.parametrize(
+    "found",
+    sorted(set(_classes()), key=lambda found: found.__name__),
+    ids=lambda found: found.__name__,
+)
 def test_every_class_is_final_or_retryable_and_has_the_fate_of_the_table(
     found: type[IngestError],
 ) -> None:

@@ -272,7 +272,7 @@ def _downstream(annotation: Any, upstream: list[str], seen: list[Any], **options
         (pl.LazyFrame, lambda frame: frame.collect().to_dicts()),
         (pd.DataFrame, lambda frame: frame.to_dict("records")),
     ],
-    ids=str,
+    ids=lambda part: getattr(part, "__name__", str(part)),
 )
 def test_a_downstream_asset_gets_what_its_annotation_names(
     run: Any, annotation: Any, to_rows: Any
