@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALLED := $(VENV)/.installed
+# Tests wait much for services and leases, so two cores carry three processes of them.
+PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test clean
@@ -35,7 +37,7 @@ check: setup ## lint, format, types, and whether the code location loads
 		$(BIN)/dagster definitions validate -m ingest_assets.definitions --log-level warning
 
 test: setup ## all tests, against real services that they start and stop themselves
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal --durations=15
 
 clean: ## remove what tools leave behind; your data (.ingest) and .venv stay
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*
