@@ -8,6 +8,7 @@ from ingest_assets.engine.schema_state import SchemaState, known_schema, open_st
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import declared_columns, schema_versions
 from ingest_assets.ledger.declared_columns import Noted
+from ingest_assets.ledger.row_locks import lock_ingestion
 from ingest_assets.schema.declared import DeclaredChange, DeclaredColumns, declared_change
 from ingest_assets.schema.types import columns_from_json, columns_to_json
 from ingest_assets.tables.declared_columns import hold_columns
@@ -36,7 +37,7 @@ def apply_declaration(deployment: Deployment, ingestion: Ingestion) -> str | Non
             is_open = newest.refused and declared_columns.waits(connection, name, newest.refused)
             return newest.why if is_open else None
     with ledger.transaction() as connection:
-        declared_columns.lock(connection, name)
+        lock_ingestion(connection, name)
         newest = declared_columns.newest(connection, name)
         if newest is not None and newest.declared == _to_json(declared):
             return newest.why  # another process was faster

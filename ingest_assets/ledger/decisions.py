@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ingest_assets.decision_errors import DecisionOutdatedError
-from ingest_assets.ledger import parked_files, resolved_versions, schema_versions
+from ingest_assets.ledger import audit, parked_files, resolved_versions, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import LEASE, Holder
 from ingest_assets.ledger.resolved_versions import Resolved
+from ingest_assets.ledger.row_locks import lock_ingestion
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.difference import Verdict
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
@@ -97,7 +98,7 @@ def apply(
 
     Columns that a batch added since the decision was made stay.
     """
-    _lock(connection, ingestion)
+    lock_ingestion(connection, ingestion)
     resolved = Resolved(decision.action, decision.actor, decision.note)
     version = decision.version
     if decision.fields is not None:
@@ -169,18 +170,12 @@ def _change(connection: Connection, ingestion: str, decision: SchemaDecision) ->
     )
 
 
-def _lock(connection: Connection, ingestion: str) -> None:
-    connection.execute(
-        text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR UPDATE"), {"name": ingestion}
-    )
-
-
 def _check_current(connection: Connection, ingestion: str, decision: SchemaDecision) -> None:
     """The ingestion is locked, and nothing has happened to what the decision was made on.
 
     A decision that is being carried out may be in the table already, so none is made beside it.
     """
-    _lock(connection, ingestion)
+    lock_ingestion(connection, ingestion)
     _check_pending(connection, ingestion, decision)
     if under_way(connection, ingestion) is not None:
         raise DecisionOutdatedError(
@@ -231,16 +226,6 @@ def _note(
         "note": decision.note,
         "diff": decision.diff,
         "batch_id": batch_id,
+        **(decision.detail or {}),
     }
-    connection.execute(
-        text("""
-            INSERT INTO ingest.audit (ingestion, actor, action, detail)
-            VALUES (:ingestion, :actor, :action, CAST(:detail AS jsonb))
-        """),
-        {
-            "ingestion": ingestion,
-            "actor": decision.actor,
-            "action": f"schema.{decision.action}",
-            "detail": json.dumps(detail | (decision.detail or {})),
-        },
-    )
+    audit.note(connection, ingestion, decision.actor, f"schema.{decision.action}", detail)

@@ -3,11 +3,12 @@
 A person changed the declaration; what it made of the table's columns is a schema version.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from ingest_assets.ledger import audit
 
 _REASON = "schema.columns"
 
@@ -19,12 +20,6 @@ class Noted:
     declared: dict[str, Any]
     refused: int | None = None
     why: str | None = None
-
-
-def lock(connection: Connection, ingestion: str) -> None:
-    """Nobody else applies the declaration or numbers a version before this transaction ends."""
-    lock_row = text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR NO KEY UPDATE")
-    connection.execute(lock_row, {"name": ingestion})
 
 
 def newest(connection: Connection, ingestion: str, *, applied: bool = False) -> Noted | None:
@@ -43,13 +38,7 @@ def newest(connection: Connection, ingestion: str, *, applied: bool = False) -> 
 
 def note(connection: Connection, ingestion: str, noted: Noted) -> None:
     """This is the newest word on the declaration."""
-    connection.execute(
-        text("""
-            INSERT INTO ingest.audit (ingestion, actor, action, detail)
-            VALUES (:ingestion, 'declaration', :reason, CAST(:detail AS jsonb))
-        """),
-        {"ingestion": ingestion, "reason": _REASON, "detail": json.dumps(vars(noted))},
-    )
+    audit.note(connection, ingestion, "declaration", _REASON, vars(noted))
 
 
 def waits(connection: Connection, ingestion: str, version: int) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.ledger import audit
+
 _REASON = "source.pattern"
 
 
@@ -23,11 +25,7 @@ def is_applied(connection: Connection, ingestion: str, pattern: str) -> bool:
 
 def note_applied(connection: Connection, ingestion: str, pattern: str) -> None:
     """All waiting files were looked through with this pattern."""
-    note = text("""
-        INSERT INTO ingest.audit (ingestion, actor, action, detail)
-        VALUES (:ingestion, 'declaration', :reason, jsonb_build_object('pattern', :pattern))
-    """)
-    connection.execute(note, {"ingestion": ingestion, "reason": _REASON, "pattern": pattern})
+    audit.note(connection, ingestion, "declaration", _REASON, {"pattern": pattern})
 
 
 def waiting_files(

@@ -1,4 +1,4 @@
-"""Row locks on files, always taken in key order, so that no two transactions wait in a ring."""
+"""Row locks; those on files are taken in key order, so that no two transactions wait in a ring."""
 
 from sqlalchemy import Connection, text
 
@@ -16,3 +16,9 @@ def lock_files_of(connection: Connection, batch_id: str) -> None:
         """),
         {"batch_id": batch_id},
     )
+
+
+def lock_ingestion(connection: Connection, ingestion: str) -> None:
+    """Nobody else decides, declares or numbers a schema version before this transaction ends."""
+    row = text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR NO KEY UPDATE")
+    connection.execute(row, {"name": ingestion})

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.ledger.row_locks import lock_ingestion
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
 from ingest_assets.schema.union import union
 
@@ -76,9 +77,7 @@ def apply(
     """
     if not changes:
         return []
-    connection.execute(
-        text("SELECT 1 FROM ingest.ingestions WHERE name = :name FOR UPDATE"), {"name": ingestion}
-    )
+    lock_ingestion(connection, ingestion)
     now = active(connection, ingestion, changes[0].route)
     # All of a call's changes follow one another from the version that the first was made on.
     is_overtaken = now is not None and now.version != changes[0].base_version
@@ -142,7 +141,6 @@ def _decided_meanwhile(
             "ingestion": ingestion,
             "batch_id": batch_id,
             "fingerprint": change.fingerprint,
-            "route": change.route,
         },
     ).scalar()
     return None if found is None else int(found)
