@@ -5,9 +5,9 @@ import sys
 import click
 
 from ingest_assets.cli.schema_act import act, by_option, note_option, parse_values, yes_option
-from ingest_assets.cli.schema_show import CHOICES, print_changes, print_choices, version_of
+from ingest_assets.cli.schema_show import CHOICES, print_changes, print_choices
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_decisions import check_is_pending, plan_resolution
+from ingest_assets.engine.schema_decisions import pending_version, plan_resolution
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.difference import ChangeKind
 from ingest_assets.schema.resolution import Resolution
@@ -56,8 +56,7 @@ def resolve_command(
     """
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
-    pending = version_of(deployment, name, version)
-    check_is_pending(ingestion, pending)
+    pending = pending_version(deployment, ingestion, version)
     if resolution is None:
         if not sys.stdin.isatty():
             raise click.UsageError("Say --as and one of: " + ", ".join(c for c, _ in CHOICES))

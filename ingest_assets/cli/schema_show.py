@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_assets.cli.schema_list import as_object, grouped
-from ingest_assets.decision_errors import UnknownVersionError
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.schema_plan_text import counted
 from ingest_assets.ledger import registry
@@ -34,7 +33,9 @@ CHOICES = (
 def show_command(name: str, version: int, as_json: bool) -> None:
     """Show the schema VERSION of the ingestion NAME, and what can be decided about it."""
     deployment = Deployment.from_env()
-    found = version_of(deployment, deployment.ingestion(name).name, version)
+    ingestion = deployment.ingestion(name)
+    with deployment.ledger.transaction() as connection:
+        found = registry.version(connection, ingestion.name, version)
     if as_json:
         click.echo(json.dumps(as_object(found), indent=2))
         return
@@ -72,7 +73,8 @@ def diff_command(name: str, before: int, after: int, as_json: bool) -> None:
     """Show what differs from the schema version BEFORE to AFTER of the ingestion NAME."""
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
-    one, other = (version_of(deployment, ingestion.name, number) for number in (before, after))
+    with deployment.ledger.transaction() as connection:
+        one, other = (registry.version(connection, ingestion.name, n) for n in (before, after))
     found = difference(columns_from_json(one.fields), columns_from_json(other.fields))
     if as_json:
         said = {"verdict": found.verdict.value, "compatibility": found.compatibility.value}
@@ -82,21 +84,6 @@ def diff_command(name: str, before: int, after: int, as_json: bool) -> None:
         f"{name}, version {before} to {after}: {found.verdict}, compatibility {found.compatibility}"
     )
     print_changes(found.changes)
-
-
-def version_of(deployment: Deployment, ingestion: str, version: int) -> VersionRow:
-    """The version of that number.
-
-    Raises:
-        UnknownVersionError: the ingestion has none.
-    """
-    with deployment.ledger.transaction() as connection:
-        found = registry.versions(connection, ingestion, version)
-        known = [row.version for row in registry.versions(connection, ingestion)]
-    if not found:
-        numbers = f"it has 1 to {known[-1]}" if known else "it has none before its first file"
-        raise UnknownVersionError(f"{ingestion} has no schema version {version}; {numbers}.")
-    return found[0]
 
 
 def print_changes(

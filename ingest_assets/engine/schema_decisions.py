@@ -6,11 +6,7 @@ The files that wait for the decision are read again at the next tick or pass, by
 import itertools
 from dataclasses import dataclass
 
-from ingest_assets.decision_errors import (
-    DecisionRefusedError,
-    ReshapeRefusedError,
-    UnknownVersionError,
-)
+from ingest_assets.decision_errors import DecisionRefusedError, ReshapeRefusedError
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.engine.batch_work import open_table
@@ -124,8 +120,7 @@ def plan_resolution(
         UnknownVersionError: there is no such version.
         DecisionRefusedError, ReshapeRefusedError: it cannot be done; says what can.
     """
-    pending = _version(deployment, ingestion, version)
-    check_is_pending(ingestion, pending)
+    pending = pending_version(deployment, ingestion, version)
     found = basis(deployment, ingestion, pending.route)
     if resolution is Resolution.NEW_TABLE:
         return _new_table(deployment, ingestion, found, pending)
@@ -139,14 +134,17 @@ def plan_resolution(
         raise
 
 
-def check_is_pending(ingestion: Ingestion, row: VersionRow) -> None:
-    """The version waits for a decision.
+def pending_version(deployment: Deployment, ingestion: Ingestion, version: int) -> VersionRow:
+    """The version, which waits for a decision.
 
     Raises:
-        DecisionRefusedError: it does not; says what became of it.
+        UnknownVersionError: there is no such version.
+        DecisionRefusedError: it does not wait; says what became of it.
     """
+    with deployment.ledger.transaction() as connection:
+        row = registry.version(connection, ingestion.name, version)
     if row.status == "PENDING":
-        return
+        return row
     decided = f" ({row.action} by {row.actor})" if row.action else ""
     raise DecisionRefusedError(
         f"Version {row.version} of {ingestion.name} is {row.status}{decided}; only a PENDING "
@@ -161,14 +159,6 @@ def _can_merge(ingestion: Ingestion, found: Basis, pending: VersionRow) -> bool:
     except ReshapeRefusedError:
         return False
     return True
-
-
-def _version(deployment: Deployment, ingestion: Ingestion, version: int) -> VersionRow:
-    with deployment.ledger.transaction() as connection:
-        rows = registry.versions(connection, ingestion.name, version)
-    if not rows:
-        raise UnknownVersionError(f"{ingestion.name} has no schema version {version}.")
-    return rows[0]
 
 
 def _new_table(

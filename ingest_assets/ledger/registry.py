@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.decision_errors import UnknownVersionError
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, ChangeKind, Difference
 from ingest_assets.schema.types import columns_from_json
@@ -29,7 +30,6 @@ class VersionRow:
     verdict: str
     compatibility: str | None
     fields: list[dict[str, Any]]
-    observed_fields: list[dict[str, Any]] | None
     diff: dict[str, Any] | None
     created_at: datetime
     last_written_at: datetime | None
@@ -60,41 +60,68 @@ _VERSIONS = text("""
             WHERE a.file_id = f.file_id AND a.outcome = 'PARKED'
             ORDER BY a.started_at DESC LIMIT 1) a ON true
         WHERE f.ingestion = :ingestion AND f.status = 'PARKED'
+          AND f.schema_version = coalesce(CAST(:version AS int), f.schema_version)
         GROUP BY f.schema_version
-    ), brought AS (
-        SELECT a.schema_version AS version, f.key
+    ), met AS (
+        SELECT a.schema_version AS version, f.key, a.finished_at, a.detail->'samples' AS samples
         FROM ingest.attempts a JOIN ingest.files f USING (file_id)
-        WHERE f.ingestion = :ingestion AND a.outcome = 'PARKED' AND a.schema_version IS NOT NULL
-        UNION
-        SELECT v.version, f.key
-        FROM ingest.schema_versions v JOIN ingest.files f USING (file_id)
-        WHERE v.ingestion = :ingestion
+        WHERE f.ingestion = :ingestion AND a.outcome = 'PARKED'
+          AND a.schema_version = coalesce(CAST(:version AS int), a.schema_version)
+    ), sampled AS (
+        SELECT DISTINCT ON (version) version, samples FROM met
+        WHERE samples IS NOT NULL ORDER BY version, finished_at DESC
+    ), brought AS (
+        SELECT version, key, row_number() OVER (PARTITION BY version ORDER BY key) AS place
+        FROM (SELECT version, key FROM met
+              UNION
+              SELECT v.version, f.key
+              FROM ingest.schema_versions v JOIN ingest.files f USING (file_id)
+              WHERE v.ingestion = :ingestion) AS found
+    ), counted AS (
+        SELECT version, count(*) AS files,
+               array_agg(key ORDER BY key) FILTER (WHERE place <= :shown) AS keys
+        FROM brought GROUP BY version
     )
-    SELECT v.version, v.route, v.status, v.verdict, v.compatibility, v.fields, v.observed_fields,
-           v.diff, v.created_at, v.last_written_at, v.resolution AS action, v.resolved_by AS actor,
+    SELECT v.version, v.route, v.status, v.verdict, v.compatibility, v.fields, v.diff,
+           v.created_at, v.last_written_at, v.resolution AS action, v.resolved_by AS actor,
            v.resolved_at, v.note, coalesce(p.files, 0) AS parked_files,
            coalesce(p.bytes, 0) AS parked_bytes, coalesce(p.records, 0) AS parked_records,
-           (SELECT count(*) FROM brought b WHERE b.version = v.version) AS file_count,
-           ARRAY(SELECT b.key FROM brought b WHERE b.version = v.version
-                 ORDER BY b.key LIMIT :shown) AS files,
-           coalesce(
-               (SELECT a.detail->'samples'
-                FROM ingest.attempts a JOIN ingest.files f USING (file_id)
-                WHERE f.ingestion = :ingestion AND a.outcome = 'PARKED'
-                  AND a.schema_version = v.version AND a.detail ? 'samples'
-                ORDER BY a.finished_at DESC LIMIT 1), '{}') AS samples
-    FROM ingest.schema_versions v LEFT JOIN parked p ON p.version = v.version
-    WHERE v.ingestion = :ingestion AND (:version IS NULL OR v.version = :version)
+           coalesce(c.files, 0) AS file_count, coalesce(c.keys, CAST('{}' AS text[])) AS files,
+           coalesce(s.samples, '{}') AS samples
+    FROM ingest.schema_versions v
+    LEFT JOIN parked p USING (version)
+    LEFT JOIN counted c USING (version)
+    LEFT JOIN sampled s USING (version)
+    WHERE v.ingestion = :ingestion AND v.version = coalesce(CAST(:version AS int), v.version)
     ORDER BY v.version
 """)
 
 
-def versions(
-    connection: Connection, ingestion: str, version: int | None = None
-) -> list[VersionRow]:
-    """All versions of the ingestion in their order, or the one of that number if there is one."""
+def versions(connection: Connection, ingestion: str) -> list[VersionRow]:
+    """All versions of the ingestion, in their order."""
+    return _versions(connection, ingestion, None)
+
+
+def version(connection: Connection, ingestion: str, number: int) -> VersionRow:
+    """The version of that number.
+
+    Raises:
+        UnknownVersionError: the ingestion has none.
+    """
+    found = _versions(connection, ingestion, number)
+    if found:
+        return found[0]
+    last = connection.execute(
+        text("SELECT max(version) FROM ingest.schema_versions WHERE ingestion = :ingestion"),
+        {"ingestion": ingestion},
+    ).scalar()
+    numbers = f"it has 1 to {last}" if last else "it has none before its first file"
+    raise UnknownVersionError(f"{ingestion} has no schema version {number}; {numbers}.")
+
+
+def _versions(connection: Connection, ingestion: str, number: int | None) -> list[VersionRow]:
     rows = connection.execute(
-        _VERSIONS, {"ingestion": ingestion, "version": version, "shown": FILES_SHOWN}
+        _VERSIONS, {"ingestion": ingestion, "version": number, "shown": FILES_SHOWN}
     )
     return [VersionRow(**row._mapping) for row in rows]
 

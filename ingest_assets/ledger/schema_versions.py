@@ -34,20 +34,18 @@ class SchemaChange:
 
 @dataclass(frozen=True)
 class SchemaVersion:
-    """One version as the ledger has it. `resolution` is what a person decided, None for nobody."""
+    """One version as the ledger has it."""
 
     version: int
-    status: str
     fields: list[dict[str, Any]]
     fingerprint: str
-    resolution: str | None
 
 
 def active(connection: Connection, ingestion: str, route: str = "") -> SchemaVersion | None:
     """The version that the table has now; None before the first file."""
     row = connection.execute(
         text("""
-            SELECT version, status, fields, fingerprint, resolution FROM ingest.schema_versions
+            SELECT version, fields, fingerprint FROM ingest.schema_versions
             WHERE ingestion = :ingestion AND route = :route AND status = 'ACTIVE'
         """),
         {"ingestion": ingestion, "route": route},

@@ -91,8 +91,7 @@ def outcome_of(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 def version(workshop: Workshop, number: int = 2) -> registry.VersionRow:
     with workshop.deployment.ledger.transaction() as connection:
-        [found] = registry.versions(connection, "orders", number)
-    return found
+        return registry.version(connection, "orders", number)
 
 
 def test_the_check_of_a_parked_file_shows_what_differs_with_samples(workshop: Workshop) -> None:
