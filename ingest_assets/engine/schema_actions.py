@@ -13,7 +13,7 @@ from ingest_assets.schema.column import Column, Columns
 from ingest_assets.schema.promotion import is_promotion
 from ingest_assets.schema.types import format_type
 from ingest_assets.tables.operations import Constant, Drop, Expression, Operation, Rename
-from ingest_assets.tables.reshape_plan import plan as plan_reshape
+from ingest_assets.tables.reshape_plan import plan_reshape
 
 
 def plan_add_column(

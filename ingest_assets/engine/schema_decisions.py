@@ -21,8 +21,7 @@ from ingest_assets.schema.resolution import Resolution
 from ingest_assets.schema.types import columns_from_json, columns_to_json
 from ingest_assets.tables.catalog import table_exists
 from ingest_assets.tables.operations import Fill, Operation
-from ingest_assets.tables.reshape_plan import ReshapePlan
-from ingest_assets.tables.reshape_plan import plan as plan_reshape
+from ingest_assets.tables.reshape_plan import ReshapePlan, plan_reshape
 from ingest_assets.tables.target import Target
 from ingest_assets.tables.wanted_columns import operations_to_hold
 

@@ -15,6 +15,7 @@ from ingest_assets.tables.operations import (
     AddColumn,
     Constant,
     Drop,
+    Expression,
     Fill,
     Operation,
     Path,
@@ -44,9 +45,9 @@ def ddl_of(identifier: str, operation: Operation, schema: Schema) -> Iterator[st
     alter = f"ALTER TABLE {identifier}"
     match operation:
         case AddColumn(path, type_, doc):
-            yield f"{alter} ADD COLUMN {_name(path)} {type_in_sql(type_)}{_comment(doc)}"
+            yield f"{alter} ADD COLUMN {_name(path)} {_type(type_)}{_comment(doc)}"
         case Promote(path, type_):
-            yield f"{alter} ALTER COLUMN {_name(path)} TYPE {type_in_sql(type_)}"
+            yield f"{alter} ALTER COLUMN {_name(path)} TYPE {_type(type_)}"
         case Rename(path, new_name):
             yield f"{alter} RENAME COLUMN {_name(path)} TO {_quoted(new_name)}"
         case Drop(path):
@@ -56,28 +57,27 @@ def ddl_of(identifier: str, operation: Operation, schema: Schema) -> Iterator[st
             before = siblings_before(schema, whole)
             place = "FIRST" if before is None else f"AFTER {_quoted(before)}"
             yield f"{alter} DROP COLUMN {_name(whole)}"
-            yield f"{alter} ADD COLUMN {_name(whole)} {type_in_sql(type_)} {place}"
+            yield f"{alter} ADD COLUMN {_name(whole)} {_type(type_)} {place}"
             yield f"-- rewrite of {identifier}: {_name(whole)} has its old values, converted"
         case Fill(column, value):
-            is_constant = isinstance(value, Constant)
             sql = _literal(value.value) if isinstance(value, Constant) else value.sql
             name = _quoted(column)
             yield f"UPDATE {identifier} SET {name} = {sql} WHERE {name} IS NULL"
-            if not is_constant:
+            if isinstance(value, Expression):
                 yield "-- the expression is duckdb's SQL"
 
 
-def type_in_sql(type_: pa.DataType) -> str:
+def _type(type_: pa.DataType) -> str:
     """The type as Spark SQL has it; `TIME` for a time, which Spark has not."""
     t = pa.types
     if t.is_decimal(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
     if t.is_list(type_):
-        return f"ARRAY<{type_in_sql(type_.value_type)}>"
+        return f"ARRAY<{_type(type_.value_type)}>"
     if t.is_map(type_):
-        return f"MAP<{type_in_sql(type_.key_type)}, {type_in_sql(type_.item_type)}>"
+        return f"MAP<{_type(type_.key_type)}, {_type(type_.item_type)}>"
     if t.is_struct(type_):
-        fields = (f"{_quoted(field.name)}: {type_in_sql(field.type)}" for field in type_)
+        fields = (f"{_quoted(field.name)}: {_type(field.type)}" for field in type_)
         return f"STRUCT<{', '.join(fields)}>"
     if t.is_fixed_size_binary(type_):
         return f"BINARY({type_.byte_width})"

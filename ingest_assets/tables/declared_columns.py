@@ -4,19 +4,12 @@ import random
 import time
 from collections.abc import Mapping
 
-from ingest_assets.errors import (
-    CatalogError,
-    CommitConflictError,
-    CommitUnknownError,
-    TableChangedError,
-)
+from ingest_assets.errors import CatalogError, CommitConflictError, CommitUnknownError
 from ingest_assets.schema.column import Columns
 from ingest_assets.tables import evolution
 from ingest_assets.tables.catalog_errors import committing
+from ingest_assets.tables.commit import TRIES, WAIT_SECONDS
 from ingest_assets.tables.target import Target
-
-_TRIES = 10
-_WAIT_SECONDS = (0.02, 0.5)
 
 
 def hold_columns(target: Target, columns: Columns, docs: Mapping[str, str]) -> None:
@@ -31,19 +24,17 @@ def hold_columns(target: Target, columns: Columns, docs: Mapping[str, str]) -> N
         ColumnNameError: a column is there in other letters' case; unchanged.
     """
     target.evolve(columns)
-    for number in range(1, _TRIES + 1):
+    for number in range(1, TRIES + 1):
         transaction, _ = target.begin_commit()
         evolution.describe(transaction, docs)
         try:
             with committing(target.identifier, "declared columns"):
                 transaction.commit_transaction()
             return
-        except TableChangedError:
-            raise
         except (CommitConflictError, CommitUnknownError) as error:
-            if number == _TRIES or isinstance(error, CommitUnknownError):
+            if number == TRIES or isinstance(error, CommitUnknownError):
                 raise CatalogError(
                     f"Whether {target.identifier} has its declared columns is not certain "
                     f"({error.__cause__}). The next tick or pass looks, and tries again."
                 ) from error
-            time.sleep(random.uniform(*_WAIT_SECONDS))
+            time.sleep(random.uniform(*WAIT_SECONDS))

@@ -133,7 +133,7 @@ def _begin(
     operations: tuple[Operation, ...],
     batch_id: str,
 ) -> _Attempt:
-    table = load_owned(catalog, identifier, owner)
+    table = _load_owned(catalog, identifier, owner)
     shape = reshaping(table, operations)
     transaction = without_client_retries(table).transaction()
     shape.stage(transaction)
@@ -145,13 +145,7 @@ def _begin(
     return _Attempt(table, target, transaction, shape, DataFileWriter(target, name), batch_id)
 
 
-def load_owned(catalog: Catalog, identifier: str, owner: Owner) -> Table:
-    """The table as it is now.
-
-    Raises:
-        TableMissingError, TableOwnershipError: there is no such table, or it is another's.
-        CatalogError: the catalog is out of reach.
-    """
+def _load_owned(catalog: Catalog, identifier: str, owner: Owner) -> Table:
     with reachable(identifier):
         table = load_or_none(catalog, identifier)
     if table is None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from ingest_assets.tables.ddl import ddl_of
@@ -19,8 +18,7 @@ from ingest_assets.tables.operations import (
     dotted,
     path_of,
 )
-from ingest_assets.tables.owner import Owner
-from ingest_assets.tables.reshape import live_files, load_owned
+from ingest_assets.tables.reshape import live_files
 from ingest_assets.tables.reshaping import FillAt, reshaping
 
 REWRITE_BYTES_PER_SECOND = 25_000_000
@@ -41,7 +39,6 @@ class ReshapePlan:
     changes anything.
     """
 
-    identifier: str
     ddl: tuple[str, ...]
     readers_see: tuple[str, ...]
     rewrites_data: bool
@@ -54,19 +51,7 @@ class ReshapePlan:
     undo: str
 
 
-def plan_reshape(
-    catalog: Catalog, identifier: str, owner: Owner, operations: Sequence[Operation]
-) -> ReshapePlan:
-    """The plan for the table as it is now.
-
-    Raises:
-        TableMissingError, TableOwnershipError, ReshapeRefusedError, CatalogError: as `plan`, and
-            as `reshape` would.
-    """
-    return plan(load_owned(catalog, identifier, owner), operations)
-
-
-def plan(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
+def plan_reshape(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
     """The plan for the table as it was loaded.
 
     Raises:
@@ -86,7 +71,6 @@ def plan(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
     for operation, schema in zip(operations, shape.schemas, strict=True):
         statements += ddl_of(identifier, operation, schema)
     return ReshapePlan(
-        identifier,
         tuple(statements),
         tuple(_seen(operation) for operation in operations),
         bool(files),

@@ -8,7 +8,6 @@ of it, with all macros expanded, that nothing but a projection stands above the 
 
 import json
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 import duckdb
@@ -57,17 +56,6 @@ class RowExpression:
         except ReshapeRefusedError:
             self.close()
             raise
-
-    def __enter__(self) -> "RowExpression":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """The connection is closed."""

@@ -8,7 +8,6 @@ from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType
 
 from ingest_assets.decision_errors import ReshapeRefusedError
-from ingest_assets.errors import TableMissingError
 from ingest_assets.tables.operations import (
     AddColumn,
     Constant,
@@ -20,7 +19,7 @@ from ingest_assets.tables.operations import (
     Rename,
     Retype,
 )
-from ingest_assets.tables.reshape_plan import ReshapePlan, plan, plan_reshape
+from ingest_assets.tables.reshape_plan import ReshapePlan, plan_reshape
 from ingest_assets_tests.tables.lake import IDENTIFIER, Lake, layout
 from ingest_assets_tests.tables.shapes import AT, PAIR, PRICE, change, fill_lake, values_of
 
@@ -44,7 +43,7 @@ def _lake(lake: Lake, wanted: Any = None) -> Lake:
 
 
 def _plan(lake: Lake, *operations: Operation) -> ReshapePlan:
-    return plan_reshape(lake.catalog, IDENTIFIER, lake.owner, operations)
+    return plan_reshape(lake.table, operations)
 
 
 def test_a_plan_has_the_ddl_of_each_operation(lake: Lake) -> None:
@@ -90,7 +89,7 @@ def test_a_plan_has_the_ddl_of_each_operation(lake: Lake) -> None:
 
 def test_a_plan_counts_what_a_rewrite_would_rewrite(lake: Lake) -> None:
     table = _lake(lake).table
-    found = plan(table, [Retype(("amount",), STRING)])
+    found = plan_reshape(table, [Retype(("amount",), STRING)])
     assert (found.rewrites_data, found.data_files, found.rows) == (True, 2, 3)
     sizes = [task.file.file_size_in_bytes for task in table.scan().plan_files()]
     assert found.size_bytes == sum(sizes)
@@ -98,7 +97,7 @@ def test_a_plan_counts_what_a_rewrite_would_rewrite(lake: Lake) -> None:
     assert "two cores" in found.estimate
     assert found.undo_snapshot_id == table.metadata.current_snapshot_id
     assert lake.table.metadata_location == table.metadata_location
-    found = plan(table, [Rename(("amount",), "sum")])
+    found = plan_reshape(table, [Rename(("amount",), "sum")])
     assert (found.rewrites_data, found.data_files, found.rows, found.size_bytes) == (False, 0, 0, 0)
     assert "No data is rewritten" in found.estimate
 
@@ -219,8 +218,3 @@ def test_an_identifier_field_stays(lake: Lake) -> None:
     assert lake.table.scan().to_arrow().to_pylist() == [{"key": 1, "name": 7}]
     assert lake.table.schema().identifier_field_names() == {"key"}
     assert lake.table.properties["ingest.ingestion"] == "orders"
-
-
-def test_a_plan_needs_a_table(lake: Lake) -> None:
-    with pytest.raises(TableMissingError):
-        _plan(lake, Drop(("a",)))

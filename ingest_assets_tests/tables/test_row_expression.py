@@ -1,5 +1,7 @@
 """An expression is one value of one row, or it is refused before anything is read."""
 
+from contextlib import closing
+
 import pyarrow as pa
 import pytest
 
@@ -24,7 +26,7 @@ ROWS = pa.table({"a": [1, None], "b": ["x", "7"], "s": pa.array([{"x": 1}, None]
     ],
 )
 def test_an_expression_over_a_row_has_a_value_for_each(sql: str, expected: list[object]) -> None:
-    with RowExpression(sql, ROWS.schema, "c") as expression:
+    with closing(RowExpression(sql, ROWS.schema, "c")) as expression:
         assert expression.evaluate(ROWS).to_pylist() == expected
         assert len(expression.evaluate(ROWS.slice(0, 0))) == 0
         many = pa.Table.from_batches([ROWS] * 50_000).combine_chunks().to_batches()[0]
@@ -63,14 +65,14 @@ def test_whatever_is_not_one_value_of_one_row_is_refused(sql: str, why: str) -> 
 
 def test_a_row_for_which_it_fails_is_a_refusal() -> None:
     with (
-        RowExpression("cast(b as bigint)", ROWS.schema, "c") as expression,
+        closing(RowExpression("cast(b as bigint)", ROWS.schema, "c")) as expression,
         pytest.raises(ReshapeRefusedError, match="Could not convert string 'x'"),
     ):
         expression.evaluate(ROWS)
 
 
 def test_an_expression_reaches_no_file_and_no_setting() -> None:
-    with RowExpression("a", ROWS.schema, "c") as expression:
+    with closing(RowExpression("a", ROWS.schema, "c")) as expression:
         connection = expression._connection
         for query in ("SELECT * FROM read_text('/etc/passwd')", "SET threads = 4", "LOAD httpfs"):
             with pytest.raises(Exception, match=r"disabled|[Cc]onfiguration"):
