@@ -27,11 +27,7 @@ class ColumnDeclaration(Declared):
                 f"{value!r}: names that begin with _ are the ingestion's own; a field {value!r} of "
                 f"the files becomes the column {column_name(value)}"
             )
-        if value != column_name(value):
-            raise ValueError(
-                f"{value!r} is not a name of the table's; the field {value!r} of the files becomes "
-                f"the column {column_name(value)}"
-            )
+        _check_name(value)
         return value
 
     @field_validator("type")
@@ -52,6 +48,14 @@ class ColumnDeclaration(Declared):
             parse_type(self.type),
             is_required=self.required,
             description=self.description,
+        )
+
+
+def _check_name(name: str) -> None:
+    if name != column_name(name):
+        raise ValueError(
+            f"{name!r} is not a name of the table's; a field {name!r} of the files becomes the "
+            f"column {column_name(name)}"
         )
 
 
@@ -97,11 +101,7 @@ class SchemaRules(Declared):
     @classmethod
     def _names_of_the_table(cls, value: list[str]) -> list[str]:
         for name in value:
-            if name != column_name(name):
-                raise ValueError(
-                    f"{name!r} is not a name of the table's; a field {name!r} of the files becomes "
-                    f"the column {column_name(name)}"
-                )
+            _check_name(name)
         return value
 
     @model_validator(mode="after")

@@ -77,8 +77,9 @@ class DecisionPlan:
 
     def _decided_on(self) -> Columns:
         """What the diff of the decision leads to: for an ignored one, what the files have."""
-        is_ignored = self.action == Resolution.IGNORE and self.pending is not None
-        return columns_from_json(self.pending.fields) if is_ignored and self.pending else self.after
+        if self.action == Resolution.IGNORE and self.pending is not None:
+            return columns_from_json(self.pending.fields)
+        return self.after
 
 
 def basis(deployment: Deployment, ingestion: Ingestion, route: str = "") -> Basis:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.errors import SchemaParkedError
@@ -74,7 +74,7 @@ class SchemaState:
 
     def _add(
         self,
-        status: Any,
+        status: Literal["ACTIVE", "PENDING"],
         columns: Columns,
         found: Difference,
         file_id: int | None,
@@ -139,7 +139,7 @@ def known_schema(ledger: Ledger, ingestion: str, route: str = "") -> KnownSchema
         return KnownSchema(
             schema_versions.active(connection, ingestion, route),
             route,
-            tuple(registry.ignored_changes(connection, ingestion, route)),
+            registry.ignored_changes(connection, ingestion, route),
             registry.other_tables(connection, ingestion, route),
             decisions.under_way(connection, ingestion),
             schema_versions.was_ever_written(connection, ingestion, route),

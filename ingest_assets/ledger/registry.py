@@ -1,6 +1,5 @@
 """The schema registry for people: every version, what brought it, what was decided about it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -173,7 +172,7 @@ def other_tables(
     return tuple((row.route, columns_from_json(row.fields)) for row in rows)
 
 
-def ignored_changes(connection: Connection, ingestion: str, route: str = "") -> Sequence[Change]:
+def ignored_changes(connection: Connection, ingestion: str, route: str) -> tuple[Change, ...]:
     """What people decided to ignore: files with such a difference are written nevertheless.
 
     A column that was dropped is one that files may bring again, of whatever type.
@@ -194,4 +193,4 @@ def ignored_changes(connection: Connection, ingestion: str, route: str = "") -> 
             gone = [change for change in changes if change.kind is ChangeKind.MISSING]
             changes = tuple(Change(ChangeKind.ADDED, c.path, None, None) for c in gone)
         found += changes
-    return found
+    return tuple(found)

@@ -9,9 +9,7 @@ from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration.how_to_decide import how_to_decide
-from ingest_assets.orchestration.names import (
-    CODE_LOCATION,
-)
+from ingest_assets.orchestration.names import CODE_LOCATION
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import format_type
 

@@ -9,7 +9,7 @@
 | new_table, reject | as they were |
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 
@@ -107,14 +107,13 @@ def _merged_field(active: pa.Field, found: pa.Field) -> pa.Field:
     return _field(active, pa.string(), takes_any=True)
 
 
-def _struct_of(active: pa.StructType, found: pa.StructType, both: object) -> pa.StructType:
-    fields = [
-        both(field, found.field(found.get_field_index(field.name)))  # type: ignore[operator]
-        if found.get_field_index(field.name) >= 0
-        else field
-        for field in active
-    ]
+def _struct_of(
+    active: pa.StructType, found: pa.StructType, both: Callable[[pa.Field, pa.Field], pa.Field]
+) -> pa.StructType:
+    """The fields of both; `both` makes one of two that have the same name."""
+    theirs = {field.name: field for field in found}
     known = {field.name for field in active}
+    fields = [both(f, theirs[f.name]) if f.name in theirs else f for f in active]
     return pa.struct([*fields, *(field for field in found if field.name not in known)])
 
 
