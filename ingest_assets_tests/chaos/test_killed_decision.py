@@ -101,7 +101,6 @@ def assert_settled(world: World) -> None:
 
 CASES: dict[str, tuple[str, Row, dict[str, Any] | None, Row, Row]] = {
     "merge": ("merge", OTHER_TYPE, None, {"v": "1", "w": "old"}, OTHER_TYPE),
-    "accept": ("accept", OTHER_TYPE, None, {"v": "1", "w": "old"}, OTHER_TYPE),
     "added": ("merge", RENAMED, None, OLD, RENAMED),
     "backfill": (
         "backfill",
@@ -218,7 +217,7 @@ def is_required(world: World, name: str) -> bool:
     return bool(field.get("is_required", False))
 
 
-@pytest.mark.parametrize("resolution", ["ignore", "merge", "accept"])
+@pytest.mark.parametrize("resolution", ["ignore", "merge"])
 @pytest.mark.parametrize("step", BATCH_STEPS)
 def test_a_decision_in_the_ledger_alone_is_not_lost_to_a_batch_at_work(
     world: World, step: Step, resolution: str
