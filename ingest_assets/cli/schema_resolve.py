@@ -5,7 +5,7 @@ import sys
 import click
 
 from ingest_assets.cli.schema_act import act, by_option, note_option, parse_values, yes_option
-from ingest_assets.cli.schema_show import CHOICES, print_changes, print_choices
+from ingest_assets.cli.schema_show import print_changes, print_choices
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.schema_decisions import pending_version, plan_resolution
 from ingest_assets.ledger.registry import VersionRow
@@ -19,7 +19,7 @@ from ingest_assets.schema.resolution import Resolution
 @click.option(
     "--as",
     "resolution",
-    type=click.Choice([choice for choice, _ in CHOICES]),
+    type=click.Choice([choice.value for choice in Resolution]),
     help="What to do; asked for on a terminal when it is left out.",
 )
 @click.option(
@@ -59,7 +59,7 @@ def resolve_command(
     pending = pending_version(deployment, ingestion, version)
     if resolution is None:
         if not sys.stdin.isatty():
-            raise click.UsageError("Say --as and one of: " + ", ".join(c for c, _ in CHOICES))
+            raise click.UsageError("Say --as and one of: " + ", ".join(Resolution))
         resolution = _asked(pending)
     if resolution == Resolution.BACKFILL and not (defaults or expressions) and sys.stdin.isatty():
         defaults, expressions = _values_asked(pending)
@@ -72,7 +72,7 @@ def _asked(pending: VersionRow) -> str:
     if pending.difference is not None:
         print_changes(pending.difference.changes, pending.samples)
     print_choices()
-    choice: str = click.prompt("Decide", type=click.Choice([choice for choice, _ in CHOICES]))
+    choice: str = click.prompt("Decide", type=click.Choice([choice.value for choice in Resolution]))
     return choice
 
 

@@ -14,16 +14,8 @@ from ingest_assets.engine.schema_plan_text import counted
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import FILES_SHOWN, VersionRow
 from ingest_assets.schema.difference import Change, ChangeKind, difference
+from ingest_assets.schema.resolution import Resolution
 from ingest_assets.schema.types import columns_from_json, format_type
-
-CHOICES = (
-    ("accept", "the files' schema becomes the table's"),
-    ("merge", "both shapes fit: what one lacks is null, types in conflict become text"),
-    ("ignore", "the table stays: misfits go to _rescued_data, what is missing is null"),
-    ("backfill", "new columns are added, with values for the rows that are there"),
-    ("new_table", "these files, and later ones of their shape, get a table of their own"),
-    ("reject", "these files never come into the table"),
-)
 
 
 @click.command("show")
@@ -101,8 +93,8 @@ def print_changes(
 
 def print_choices() -> None:
     """What can be decided, a line each."""
-    for choice, meaning in CHOICES:
-        click.echo(f"  {choice:9} {meaning}")
+    for choice in Resolution:
+        click.echo(f"  {choice:9} {choice.meaning}")
 
 
 def _before(change: Change) -> str:

@@ -68,6 +68,7 @@ def _backfilled(columns: Columns, observed: Columns, pending: VersionRow, fills:
     if set(fills) != set(added):
         raise DecisionRefusedError(
             f"Version {version} adds {', '.join(added)}: give each of them, and no other, a value "
-            "with --default COLUMN=VALUE or --sql COLUMN=EXPRESSION."
+            "with --default COLUMN=VALUE or --sql COLUMN=EXPRESSION (in the launchpad: defaults "
+            "or expressions)."
         )
     return merged(columns, observed)

@@ -176,7 +176,9 @@ def _new_table(
     catalog = deployment.catalog
     identifier = next(n for n in numbers if n not in known and not table_exists(catalog, n))
     after = accepted_columns((), pending)
-    return DecisionPlan(ingestion, "new_table", found, after, (), pending, None, identifier)
+    return DecisionPlan(
+        ingestion, Resolution.NEW_TABLE.value, found, after, (), pending, None, identifier
+    )
 
 
 def planned(

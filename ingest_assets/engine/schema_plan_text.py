@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ingest_assets.engine.schema_decisions import DecisionPlan
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.column import Columns
+from ingest_assets.schema.resolution import Resolution
 from ingest_assets.schema.types import format_type
 from ingest_assets.tables.reshape_plan import ReshapePlan
 
@@ -39,7 +40,7 @@ def done_line(plan: DecisionPlan, version: int | None) -> str:
     if not pending.parked_files:
         return said
     files = counted(pending.parked_files, "parked file")
-    if plan.action == "reject":
+    if plan.action == Resolution.REJECT:
         return f"{said} REJECTED: {files}."
     return (
         f"{said} To be read again: {files}, at the next tick of the sensor, or at once by "
@@ -55,7 +56,7 @@ def plan_lines(plan: DecisionPlan) -> Iterator[str]:
     if plan.action in _OUTCOMES:
         yield _OUTCOMES[plan.action]
     if plan.pending is not None:
-        yield _files(plan.pending, is_rejected=plan.action == "reject")
+        yield _files(plan.pending, is_rejected=plan.action == Resolution.REJECT)
     if plan.new_table is not None:
         columns = ", ".join(f"{c.name} {format_type(c.type)}" for c in plan.after)
         yield f"The table: CREATE TABLE {plan.new_table} ({columns}), with its first rows."

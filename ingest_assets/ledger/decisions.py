@@ -20,6 +20,7 @@ from ingest_assets.ledger.resolved_versions import Resolved
 from ingest_assets.ledger.row_locks import lock_ingestion
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.difference import Verdict
+from ingest_assets.schema.resolution import Resolution
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
 from ingest_assets.schema.union import union
 
@@ -105,9 +106,9 @@ def apply(
         change = _change(connection, ingestion, decision)
         version = resolved_versions.make_active(connection, ingestion, resolved, change, version)
     elif version is not None:
-        status = "REJECTED" if decision.action == "reject" else "DEPRECATED"
+        status = "REJECTED" if decision.action == Resolution.REJECT else "DEPRECATED"
         resolved_versions.resolve(connection, ingestion, version, resolved, status)
-        if decision.action == "ignore" and decision.diff is not None:
+        if decision.action == Resolution.IGNORE and decision.diff is not None:
             resolved_versions.set_diff(connection, ingestion, version, decision.diff)
     parked_files.send_on(
         connection,
@@ -209,7 +210,7 @@ def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecis
 
 
 def _rejection(decision: SchemaDecision) -> str | None:
-    if decision.action != "reject":
+    if decision.action != Resolution.REJECT:
         return None
     return f"Rejected by {decision.actor}" + (f": {decision.note}" if decision.note else ".")
 

@@ -29,16 +29,7 @@ class ResolveConfig(dg.Config):
     ingestion: str = Field(description="The name of the ingestion.")
     version: int = Field(description="The PENDING schema version that is decided about.")
     resolution: Literal["accept", "merge", "ignore", "backfill", "new_table", "reject"] = Field(
-        description=(
-            "accept: the files' schema becomes the table's. "
-            "merge: files of both shapes fit; columns that one lacks are null, types in conflict "
-            "become text. "
-            "ignore: the table stays; what does not fit goes to _rescued_data, what is missing is "
-            "null. "
-            "backfill: new columns are added, with values for the rows that are there. "
-            "new_table: these files, and later ones of their shape, get a table of their own. "
-            "reject: these files never come into the table."
-        )
+        description=" ".join(f"{choice}: {choice.meaning}." for choice in Resolution)
     )
     note: str = Field(default="", description="Why; it stays with the version.")
     by: str = Field(

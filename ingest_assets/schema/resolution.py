@@ -29,6 +29,21 @@ class Resolution(StrEnum):
     NEW_TABLE = "new_table"
     REJECT = "reject"
 
+    @property
+    def meaning(self) -> str:
+        """What becomes of the files or the table, for the person who chooses."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Resolution.ACCEPT: "the files' schema becomes the table's",
+    Resolution.MERGE: "both shapes fit: what one lacks is null, types in conflict become text",
+    Resolution.IGNORE: "the table stays: misfits go to _rescued_data, what is missing is null",
+    Resolution.BACKFILL: "new columns are added, with values for the rows that are there",
+    Resolution.NEW_TABLE: "these files, and later ones of their shape, get a table of their own",
+    Resolution.REJECT: "these files never come into the table",
+}
+
 
 def accepted(active: Columns, observed: Columns, always_present: frozenset[str]) -> Columns:
     """The file's schema is the schema; columns that it lacks stay in the table, optional."""
