@@ -29,6 +29,7 @@ _WALLS = {
     "boto3": ("files/",),
     "botocore": ("files/",),
     "pyiceberg": ("tables/",),
+    "duckdb": ("tables/",),
     "sqlalchemy": ("ledger/",),
     "psycopg2": ("ledger/",),
     "alembic": ("ledger/",),
