@@ -121,6 +121,7 @@ def test_the_tick_says_in_its_line_what_is_not_applied(workshop: Workshop) -> No
         assert "\n" not in tick.summary()
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_is_not_applied(product: Product) -> None:
     product.declare(schema={"columns": [ID]})
     product.put("a.jsonl", json_lines(orders(1)))
