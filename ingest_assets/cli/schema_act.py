@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_decisions import DecisionPlan
-from ingest_assets.engine.schema_plan_text import done_line, plan_lines
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine.decision_plan import DecisionPlan
+from ingest_assets.engine.decision_text import done_line, plan_lines
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.tables.operations import Constant, Expression
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from ingest_assets.cli.schema_act import act, by_option, note_option, parse_values, yes_option
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine import schema_actions
+from ingest_assets.engine import column_changes
 from ingest_assets.schema.types import parse_type
 
 
@@ -46,7 +46,7 @@ def add_column_command(
         [] if default is None else [f"{column}={default}"],
         [] if sql is None else [f"{column}={sql}"],
     )
-    plan = schema_actions.plan_add_column(
+    plan = column_changes.plan_add_column(
         deployment,
         deployment.ingestion(name),
         column,
@@ -66,7 +66,7 @@ def add_column_command(
 def drop_column_command(name: str, column: str, note: str | None, by: str, yes: bool) -> None:
     """Drop COLUMN from the table of the ingestion NAME; what files bring for it is rescued."""
     deployment = Deployment.from_env()
-    plan = schema_actions.plan_drop_column(deployment, deployment.ingestion(name), column)
+    plan = column_changes.plan_drop_column(deployment, deployment.ingestion(name), column)
     act(deployment, plan, note=note, by=by, yes=yes)
 
 
@@ -83,7 +83,7 @@ def rename_column_command(
     """Call COLUMN of the ingestion NAME NEW_NAME, as its files spell it from now on."""
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
-    plan = schema_actions.plan_rename_column(deployment, ingestion, column, new_name)
+    plan = column_changes.plan_rename_column(deployment, ingestion, column, new_name)
     act(deployment, plan, note=note, by=by, yes=yes)
 
 
@@ -99,5 +99,5 @@ def widen_command(
 ) -> None:
     """Make COLUMN of the ingestion NAME the wider TYPE, in place."""
     deployment = Deployment.from_env()
-    plan = schema_actions.plan_widen(deployment, deployment.ingestion(name), column, type_)
+    plan = column_changes.plan_widen(deployment, deployment.ingestion(name), column, type_)
     act(deployment, plan, note=note, by=by, yes=yes)

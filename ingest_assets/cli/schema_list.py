@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_plan_text import counted
+from ingest_assets.engine.decision_text import counted
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.difference import Change, ChangeKind
@@ -57,8 +57,8 @@ def as_object(version: VersionRow) -> dict[str, Any]:
         "parked_files": version.parked_files,
         "created_at": version.created_at.isoformat(),
         "last_written_at": version.last_written_at and version.last_written_at.isoformat(),
-        "resolution": version.action,
-        "resolved_by": version.actor,
+        "resolution": version.resolution,
+        "resolved_by": version.resolved_by,
         "resolved_at": version.resolved_at and version.resolved_at.isoformat(),
         "note": version.note,
         "samples": version.samples,
@@ -102,7 +102,7 @@ def _print(name: str, versions: list[VersionRow]) -> None:
 
 def _line(version: VersionRow) -> tuple[str, ...]:
     changes = "; ".join(_changes(version))
-    decided = f"{version.action} by {version.actor}" if version.action else ""
+    decided = f"{version.resolution} by {version.resolved_by}" if version.resolution else ""
     if version.note:
         decided += f": {version.note}"
     compatibility = version.compatibility or ""

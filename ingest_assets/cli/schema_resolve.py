@@ -7,7 +7,7 @@ import click
 from ingest_assets.cli.schema_act import act, by_option, note_option, parse_values, yes_option
 from ingest_assets.cli.schema_show import print_changes, print_choices
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_decisions import pending_version, plan_resolution
+from ingest_assets.engine.decision_plan import pending_version, plan_resolution
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.difference import ChangeKind
 from ingest_assets.schema.resolution import Resolution

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ingest_assets.cli.schema_list import as_object, grouped
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_plan_text import counted
+from ingest_assets.engine.decision_text import counted
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import FILES_SHOWN, VersionRow
 from ingest_assets.schema.difference import Change, ChangeKind, difference
@@ -36,10 +36,10 @@ def show_command(name: str, version: int, as_json: bool) -> None:
     click.echo(f"since {found.created_at:%Y-%m-%d %H:%M:%S %Z}", nl=not found.last_written_at)
     if found.last_written_at:
         click.echo(f"; last written {found.last_written_at:%Y-%m-%d %H:%M:%S %Z}")
-    if found.action:
+    if found.resolution:
         note = f": {found.note}" if found.note else ""
         moment = f"{found.resolved_at:%Y-%m-%d %H:%M:%S %Z}"
-        click.echo(f"{found.action} by {found.actor} at {moment}{note}")
+        click.echo(f"{found.resolution} by {found.resolved_by} at {moment}{note}")
     columns = columns_from_json(found.fields)
     rows = [
         (c.name, format_type(c.type), "required" if c.is_required else "", c.description or "")

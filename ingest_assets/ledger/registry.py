@@ -20,7 +20,8 @@ class VersionRow:
 
     `files` are the keys that brought it or wait for it, the first `FILES_SHOWN` of `file_count`.
     `samples` are values of one of the files, by the path of a change (`schema.samples`).
-    `diff` is what `Difference.to_json` gave; `action` is what was decided, by `actor`.
+    `diff` is what `Difference.to_json` gave; `resolution` is a `Resolution`, or the name of a
+    change that a person asked for by itself.
     """
 
     version: int
@@ -32,8 +33,8 @@ class VersionRow:
     diff: dict[str, Any] | None
     created_at: datetime
     last_written_at: datetime | None
-    action: str | None
-    actor: str | None
+    resolution: str | None
+    resolved_by: str | None
     resolved_at: datetime | None
     note: str | None
     parked_files: int
@@ -82,7 +83,7 @@ _VERSIONS = text("""
         FROM brought GROUP BY version
     )
     SELECT v.version, v.route, v.status, v.verdict, v.compatibility, v.fields, v.diff,
-           v.created_at, v.last_written_at, v.resolution AS action, v.resolved_by AS actor,
+           v.created_at, v.last_written_at, v.resolution, v.resolved_by,
            v.resolved_at, v.note, coalesce(p.files, 0) AS parked_files,
            coalesce(p.bytes, 0) AS parked_bytes, coalesce(p.records, 0) AS parked_records,
            coalesce(c.files, 0) AS file_count, coalesce(c.keys, CAST('{}' AS text[])) AS files,

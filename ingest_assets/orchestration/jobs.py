@@ -9,9 +9,9 @@ from pydantic import Field
 
 from ingest_assets.decision_errors import DecisionRefusedError
 from ingest_assets.deployment import Deployment, DeploymentSource
-from ingest_assets.engine.schema_decisions import DecisionPlan, plan_resolution
-from ingest_assets.engine.schema_plan_text import done_line, plan_lines
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine.decision_plan import DecisionPlan, plan_resolution
+from ingest_assets.engine.decision_text import done_line, plan_lines
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.errors import IngestError
 from ingest_assets.orchestration.names import INGESTION_TAG
 from ingest_assets.schema.resolution import Resolution

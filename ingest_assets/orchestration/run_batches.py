@@ -7,7 +7,7 @@ import dagster as dg
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import batch_work
 from ingest_assets.engine.batch_work import BatchWork
-from ingest_assets.engine.declared_schema import apply_declaration
+from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.recovery import recover
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, planning

@@ -15,7 +15,7 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_work import open_table
-from ingest_assets.engine.declared_schema import apply_declaration
+from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import Recovered, recover
 from ingest_assets.engine.wanted_files import apply_pattern

@@ -3,8 +3,8 @@
 from functools import partial
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.schema_decisions import plan_resolution
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine.decision_plan import plan_resolution
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import registry
 from ingest_assets.schema.resolution import Resolution

@@ -143,7 +143,7 @@ def test_a_killed_decision_is_wholly_true_or_can_be_made_again(
     assert rows(world) == [*three(1, old_row), *three(11, new_row)]
     assert decisions(world) == [(f"schema.{resolution}", "ada")]
     assert [row.status for row in versions(world)] == ["DEPRECATED", "ACTIVE"]
-    assert (active(world).action, active(world).actor) == (resolution, "ada")
+    assert (active(world).resolution, active(world).resolved_by) == (resolution, "ada")
     assert_settled(world)
 
 

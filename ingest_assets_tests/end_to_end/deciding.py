@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from ingest_assets.engine.schema_decisions import DecisionPlan, plan_resolution
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine.decision_plan import DecisionPlan, plan_resolution
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.resolution import Resolution
@@ -75,7 +75,7 @@ def audit(workshop: Workshop) -> list[tuple[str, str, dict[str, Any]]]:
 def assert_decided(workshop: Workshop, version: int, action: str, status: str) -> None:
     """Registry and audit say who decided what about the version, and why; no file waits for it."""
     row = versions(workshop)[version]
-    assert (row.status, row.action, row.actor, row.note) == (status, action, PERSON, WHY)
+    assert (row.status, row.resolution, row.resolved_by, row.note) == (status, action, PERSON, WHY)
     assert row.resolved_at is not None
     assert row.resolved_at > row.created_at
     assert row.parked_files == 0

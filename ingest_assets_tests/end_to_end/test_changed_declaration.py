@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from ingest_assets.engine.declared_schema import apply_declaration
+from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.errors import ColumnNameError, LedgerError
 from ingest_assets.ledger import schema_versions
 from ingest_assets.orchestration.tick import run_tick

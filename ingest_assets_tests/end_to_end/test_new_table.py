@@ -7,8 +7,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from ingest_assets.engine.schema_decisions import plan_resolution
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine.decision_plan import plan_resolution
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.names import IO_MANAGER_KEY

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from ingest_assets.decision_errors import DecisionRefusedError, ReshapeRefusedError
-from ingest_assets.engine.schema_decisions import plan_resolution
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine.decision_plan import plan_resolution
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.schema.resolution import Resolution
 from ingest_assets.tables.operations import Constant
 from ingest_assets_tests.chaos import work

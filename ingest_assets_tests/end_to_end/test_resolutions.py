@@ -16,8 +16,8 @@ from ingest_assets.decision_errors import (
     ReshapeRefusedError,
     ValuesDoNotConvertError,
 )
-from ingest_assets.engine import schema_actions
-from ingest_assets.engine.schema_work import carry_out
+from ingest_assets.engine import column_changes
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.tables.operations import Constant, Expression
 from ingest_assets_tests.end_to_end.deciding import (
     PERSON,
@@ -255,7 +255,7 @@ def test_a_column_that_a_person_renames_takes_the_parked_files_in_with_their_val
     version = park(workshop, [{"id": 1, "customer_id": 1}], [{"id": 2, "customer_ident": 2}])
     deployment, ingestion = workshop.deployment, workshop.ingestion()
 
-    renaming = schema_actions.plan_rename_column(
+    renaming = column_changes.plan_rename_column(
         deployment, ingestion, "customer_id", "customer_ident"
     )
     carry_out(deployment, renaming, PERSON, WHY)
@@ -277,7 +277,7 @@ def test_a_dropped_column_stays_away_and_what_files_bring_for_it_is_rescued(
     workshop.ingest()
     deployment, ingestion = workshop.deployment, workshop.ingestion()
 
-    dropping = schema_actions.plan_drop_column(deployment, ingestion, "v")
+    dropping = column_changes.plan_drop_column(deployment, ingestion, "v")
     carry_out(deployment, dropping, PERSON, WHY)
     put(workshop, "b", [{"id": 2, "v": 2, "w": 2}])
     put(workshop, "c", [{"id": 3, "v": "of another type", "w": 3, "new": 3}])
@@ -288,7 +288,7 @@ def test_a_dropped_column_stays_away_and_what_files_bring_for_it_is_rescued(
         (2, {"w": 2}, {"v": 2}),
         (3, {"w": 3, "new": 3}, {"v": "of another type"}),
     ]
-    adding = schema_actions.plan_add_column(deployment, ingestion, "v", pa.int64())
+    adding = column_changes.plan_add_column(deployment, ingestion, "v", pa.int64())
     carry_out(deployment, adding, PERSON, WHY)
     put(workshop, "d", [{"id": 4, "v": 4, "w": 4}])
     workshop.ingest()

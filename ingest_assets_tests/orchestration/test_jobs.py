@@ -164,8 +164,8 @@ def test_the_config_of_the_check_resolves_the_change(workshop: Workshop, launch:
     result = launch()
     assert result.success
     found = version(workshop)
-    assert (found.status, found.action, found.note) == ("ACTIVE", "merge", "")
-    assert found.actor == f"Dagster run {result.run_id}"
+    assert (found.status, found.resolution, found.note) == ("ACTIVE", "merge", "")
+    assert found.resolved_by == f"Dagster run {result.run_id}"
     assert set(workshop.statuses().values()) == {"SUCCESS", "DISCOVERED"}
     workshop.ingest()
     assert set(workshop.statuses().values()) == {"SUCCESS"}
@@ -182,7 +182,7 @@ def test_who_decides_and_why_stay_with_the_version(workshop: Workshop, launch: L
     result = launch(by="Ada", note="a mistake", resolution="reject")
     assert result.success
     found = version(workshop)
-    assert (found.status, found.actor, found.note) == ("REJECTED", "Ada", "a mistake")
+    assert (found.status, found.resolved_by, found.note) == ("REJECTED", "Ada", "a mistake")
     assert workshop.statuses() == {
         "a.jsonl": "SUCCESS",
         "b.jsonl": "REJECTED",

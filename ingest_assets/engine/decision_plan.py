@@ -145,7 +145,7 @@ def pending_version(deployment: Deployment, ingestion: Ingestion, version: int) 
         row = registry.version(connection, ingestion.name, version)
     if row.status == "PENDING":
         return row
-    decided = f" ({row.action} by {row.actor})" if row.action else ""
+    decided = f" ({row.resolution} by {row.resolved_by})" if row.resolution else ""
     raise DecisionRefusedError(
         f"Version {row.version} of {ingestion.name} is {row.status}{decided}; only a PENDING "
         "version waits for a decision."

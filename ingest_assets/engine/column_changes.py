@@ -7,7 +7,7 @@ import pyarrow as pa
 from ingest_assets.decision_errors import DecisionRefusedError
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.decided_columns import Fills
-from ingest_assets.engine.schema_decisions import Basis, DecisionPlan, basis, planned
+from ingest_assets.engine.decision_plan import Basis, DecisionPlan, basis, planned
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.schema.column import Column, Columns
 from ingest_assets.schema.promotion import is_promotion

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from ingest_assets.schema.column import Column, Columns, nested_field
-from ingest_assets.schema.declared import DeclaredChange, DeclaredColumns, declared_change
+from ingest_assets.schema.declared_columns import DeclaredChange, DeclaredColumns, declared_change
 from ingest_assets.schema.types import format_type, parse_type
 
 

@@ -7,8 +7,8 @@ pass recovers: a snapshot with the batch's id means that it is done, and the led
 import logging
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.decision_plan import DecisionPlan
 from ingest_assets.engine.lease import KeptLease
-from ingest_assets.engine.schema_decisions import DecisionPlan
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.errors import Fate, IngestError
 from ingest_assets.ledger import decisions, leases, outcomes

@@ -9,7 +9,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import declared_columns, schema_versions
 from ingest_assets.ledger.declared_columns import Noted
 from ingest_assets.ledger.row_locks import lock_ingestion
-from ingest_assets.schema.declared import DeclaredChange, DeclaredColumns, declared_change
+from ingest_assets.schema.declared_columns import DeclaredChange, DeclaredColumns, declared_change
 from ingest_assets.schema.types import columns_from_json, columns_to_json
 from ingest_assets.tables.declared_columns import hold_columns
 

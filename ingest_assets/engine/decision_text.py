@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ingest_assets.engine.schema_decisions import DecisionPlan
+from ingest_assets.engine.decision_plan import DecisionPlan
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.resolution import Resolution
