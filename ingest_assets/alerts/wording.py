@@ -56,8 +56,9 @@ class Composer:
         word = "version" if len(details) == 1 else "versions"
         why = " ".join(clipped(detail["error"]) for detail in details[:NAMES_SHOWN])
         parked = f" Parked, with no row in the table: {shown(self.parked)}." if files else ""
+        waits = f"a schema change waits for a decision, {_counted(files, 'file')} parked"
         return _Said(
-            title=f"a schema change waits for a decision, {_counted(files, 'file')} parked",
+            title=waits if files else "the declared columns wait for a decision",
             what=f"Schema {word} {versions} of {name} cannot be merged by itself. {why}{parked} "
             "Files with the schema of the table go on.",
             next_step=f"`ingest-assets schema list {name}` shows what to decide, "

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.ledger.alert_events import AWAITED_VERSIONS
 from ingest_assets.ledger.states import AlertKind
 
 RETRY_AT_MOST = timedelta(hours=1)
@@ -46,18 +47,23 @@ class Delivery:
 def groups(connection: Connection, ingestion: str) -> list[Group]:
     """What can become a message now, oldest event first.
 
+    A `schema_pending` can while somebody has to decide; the moment before it is sent may be long
+    after it was noticed.
+
     While a channel has a message of that kind waiting, further events wait behind it and become
     one message afterwards: a message that was tried once never changes. The events are locked
     until the transaction ends; those that another tick has locked are passed over.
     """
     rows = connection.execute(
-        text("""
+        text(f"""
             SELECT a.kind, p.channel, a.alert_id, a.since, a.detail
             FROM ingest.alert_parts p JOIN ingest.alerts a USING (alert_id)
             WHERE p.delivery_id IS NULL AND a.ingestion = :ingestion AND NOT EXISTS (
                 SELECT 1 FROM ingest.alert_deliveries d
                 WHERE d.ingestion = a.ingestion AND d.kind = a.kind AND d.channel = p.channel
                   AND d.state = 'WAITING')
+              AND (a.kind <> 'schema_pending' OR a.subject IN (
+                SELECT CAST(version AS text) FROM ({AWAITED_VERSIONS}) AS awaited))
             ORDER BY a.alert_id FOR UPDATE OF p SKIP LOCKED
         """),
         {"ingestion": ingestion},

@@ -28,13 +28,30 @@ CHECKS = """
     ORDER BY a.finished_at, a.batch_id, a.position
 """
 
-PENDING_VERSIONS = """
-    SELECT 'schema_pending', CAST(v.version AS text), v.created_at, v.created_at,
-           jsonb_build_object('version', v.version, 'error', (
-               SELECT a.error FROM ingest.attempts a
-               WHERE a.batch_id = v.batch_id AND a.file_id = v.file_id))
+# Somebody has to decide: files are parked under the version, or it is what the declaration asks for.
+AWAITED_VERSIONS = """
+    SELECT v.version, v.created_at, v.batch_id, v.file_id, declared.detail->>'why' AS why
     FROM ingest.schema_versions v
-    WHERE v.ingestion = :ingestion AND v.status = 'PENDING' AND v.batch_id = ANY(:batches)
+    LEFT JOIN (
+        SELECT detail FROM ingest.audit
+        WHERE ingestion = :ingestion AND action = 'schema.columns'
+        ORDER BY at DESC, audit_id DESC LIMIT 1
+    ) AS declared ON CAST(declared.detail->>'refused' AS int) = v.version
+    WHERE v.ingestion = :ingestion AND v.status = 'PENDING'
+      AND (declared.detail IS NOT NULL OR EXISTS (
+        SELECT 1 FROM ingest.files f WHERE f.ingestion = v.ingestion
+          AND f.status = 'PARKED' AND f.schema_version = v.version))
+"""
+
+# Whatever batch parked the files: those that brought the version may have left before this look.
+PENDING_VERSIONS = f"""
+    SELECT 'schema_pending', CAST(v.version AS text), v.created_at, v.created_at,
+           jsonb_build_object('version', v.version, 'error', coalesce(v.why, (
+               SELECT a.error FROM ingest.attempts a
+               WHERE a.batch_id = v.batch_id AND a.file_id = v.file_id)))
+    FROM ({AWAITED_VERSIONS}) AS v
+    WHERE v.created_at >= (SELECT min(since) FROM ingest.alert_subscriptions
+                           WHERE ingestion = :ingestion)
     ORDER BY v.version
 """
 

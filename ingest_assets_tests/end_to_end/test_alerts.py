@@ -88,6 +88,23 @@ def test_200_parked_files_are_one_message(workshop: Workshop, web: HttpReceiver)
     assert len(web.requests) == 1
 
 
+def test_a_declaration_that_breaks_the_table_is_told_once(
+    workshop: Workshop, web: HttpReceiver
+) -> None:
+    declare_alerts(workshop, web)
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    workshop.ingest(alerts=TOLD)
+    changed = {"columns": [{"name": "order_id", "type": "boolean"}]}
+    for _ in range(2):
+        tick(workshop, alerts=TOLD, schema=changed)
+    (content,) = web.contents
+    assert (content["kind"], content["count"]) == ("schema_pending", 1)
+    assert content["title"] == "orders: the declared columns wait for a decision"
+    assert "order_id" in content["what"]
+    assert "parked" not in content["what"]
+    assert "`ingest-assets schema list orders`" in content["next_step"]
+
+
 def test_dead_letters_are_one_message_and_say_why(workshop: Workshop, web: HttpReceiver) -> None:
     declare_alerts(workshop, web)
     workshop.put("good.jsonl", json_lines(orders(1)))

@@ -3,9 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest_assets.ledger import alert_deliveries, alert_lookup, alerts
+from ingest_assets.ledger import (
+    alert_deliveries,
+    alert_lookup,
+    alerts,
+    declared_columns,
+    schema_versions,
+)
 from ingest_assets.ledger.alerts import FailedRun
+from ingest_assets.ledger.declared_columns import Noted
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
 
 
@@ -43,6 +51,33 @@ def dead_letter(orders: Bookkeeping, *keys: str) -> None:
         for file in batch.files
     ]
     assert orders.finish(batch, *outcomes)
+
+
+def pending(fingerprint: str, file_id: int | None) -> SchemaChange:
+    return SchemaChange("PENDING", "BREAKING", None, [], fingerprint, None, file_id)
+
+
+def park(orders: Bookkeeping, *keys: str, etag: str = "a") -> None:
+    orders.see(*(source_file(key, etag) for key in keys))
+    batch = orders.work()
+    outcomes = [
+        FileOutcome(file.file_id, "PARKED", "E", "breaks", change_index=0) for file in batch.files
+    ]
+    assert orders.finish(batch, *outcomes, changes=[pending("narrow", batch.files[0].file_id)])
+
+
+def refuse_declaration(orders: Bookkeeping, fingerprint: str) -> int:
+    with orders.ledger.transaction() as connection:
+        change = pending(fingerprint, None)
+        (version,) = schema_versions.apply(connection, orders.ingestion, None, [change])
+        noted = Noted({"columns": fingerprint}, version, "amount becomes narrower")
+        declared_columns.note(connection, orders.ingestion, noted)
+    return version
+
+
+def decide(orders: Bookkeeping, version: int) -> None:
+    with orders.ledger.transaction() as connection:
+        declared_columns.withdraw(connection, orders.ingestion, version)
 
 
 def test_a_dead_letter_is_one_event_for_each_channel(orders: Bookkeeping) -> None:
@@ -173,3 +208,51 @@ def test_events_wait_behind_a_message_of_their_kind_and_become_one(orders: Bookk
         assert due is not None
         alert_deliveries.mark_sent(connection, due.delivery_id)
     assert put_up(orders) == [2]
+
+
+def test_a_version_is_one_event_whichever_of_its_files_is_parked(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    park(orders, "x", "y")
+    assert (notice(orders), notice(orders)) == (1, 0)
+    park(orders, "z")
+    assert notice(orders) == 0
+
+
+def test_a_version_whose_files_have_left_is_an_event_when_others_come(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    park(orders, "x")
+    orders.see(source_file("x", etag="mended"))
+    assert notice(orders) == 0
+    assert orders.finish(orders.work())
+    assert notice(orders) == 0
+    park(orders, "y")
+    assert (notice(orders), put_up(orders)) == (1, [1])
+
+
+def test_a_version_that_the_declaration_brought_is_an_event(orders: Bookkeeping) -> None:
+    refuse_declaration(orders, "before")
+    subscribe(orders, "a")
+    assert notice(orders) == 0
+    refuse_declaration(orders, "narrow")
+    assert (notice(orders), notice(orders)) == (1, 0)
+    (row,) = orders.ask("SELECT detail FROM ingest.alerts WHERE ingestion = :ingestion")
+    assert row.detail == {"version": 2, "error": "amount becomes narrower"}
+    park(orders, "x")
+    assert notice(orders) == 0, "files are parked under the version that is told of"
+
+
+def test_nobody_is_told_late_that_a_version_waits_which_is_decided(orders: Bookkeeping) -> None:
+    subscribe(orders, "a")
+    park(orders, "x")
+    notice(orders)
+    assert put_up(orders) == [1]
+    version = refuse_declaration(orders, "other")
+    notice(orders)
+    decide(orders, version)
+    with orders.ledger.transaction() as connection:
+        due = alert_deliveries.take_due(connection, orders.ingestion, ["a"])
+        assert due is not None
+        alert_deliveries.mark_sent(connection, due.delivery_id)
+    assert put_up(orders) == []
+    notice(orders)
+    assert ("schema_pending", None, None) in told(orders)
