@@ -14,7 +14,8 @@ from ingest_assets.alerts.message import Message
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 10.0
+"""For each answer; servers that keep spammers waiting take about 6 to greet."""
 
 
 def send_mail(channel: Smtp, message: Message, delivery_id: str) -> None:

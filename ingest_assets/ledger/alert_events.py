@@ -28,7 +28,7 @@ CHECKS = """
     ORDER BY a.finished_at, a.batch_id, a.position
 """
 
-# Somebody has to decide: files are parked under the version, or it is what the declaration asks for.
+# Somebody has to decide: files are parked under the version, or the declaration asks for it.
 AWAITED_VERSIONS = """
     SELECT v.version, v.created_at, v.batch_id, v.file_id, declared.detail->>'why' AS why
     FROM ingest.schema_versions v

@@ -4,6 +4,9 @@ import json
 import logging
 import socket
 import ssl
+import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -124,6 +127,43 @@ def test_an_endpoint_that_says_nothing_is_given_up_in_time(
         said = refusal(Webhook(type="webhook", url=f"http://127.0.0.1:{port}/"))
         assert said == "ops (webhook): it did not answer in time"
         assert refusal(mail_to(port)) == "ops (smtp): it did not answer in time"
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 500 No\r\n\r\n", b"220-"])
+def test_an_endpoint_that_never_comes_to_an_end_is_given_up_in_time(
+    beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest_assets.alerts.sending.SECONDS_AT_MOST", 0.5)
+    is_over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as accepted, suppress(OSError):
+            accepted.sendall(beginning)
+            while not is_over.wait(0.1):
+                accepted.sendall(b"220-a: b\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        port = listening.getsockname()[1]
+        is_mail = beginning.startswith(b"220")
+        channel = mail_to(port) if is_mail else web_at(f"http://127.0.0.1:{port}/")
+        began = time.monotonic()
+        said = refusal(channel)
+        seconds = time.monotonic() - began
+        is_over.set()
+        thread.join()
+    assert said == f"ops ({channel.type}): it did not answer in time"
+    assert seconds < 2
+
+
+def test_an_endpoint_without_tls_is_said_to_have_none(web: HttpReceiver) -> None:
+    said = refusal(web_at(web.url.replace("http://", "https://")))
+    assert said == "ops (webhook): it does not speak TLS as it should (WRONG_VERSION_NUMBER)"
+
+
+def web_at(url: str) -> Webhook:
+    return Webhook(type="webhook", url=url)
 
 
 def mail_to(port: int, **fields: Any) -> Smtp:
