@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import requests
@@ -19,6 +20,7 @@ from ingest_assets.alerts.message import Message
 TIMEOUT_SECONDS = (3.0, 5.0)
 """To connect, and between two parts of the answer."""
 _SLACK_CODE = re.compile(r"[a-z_]{2,60}")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _HEADER_CHARACTERS, _SECTION_CHARACTERS = 150, 3000
 """What Slack takes: https://docs.slack.dev/reference/block-kit/blocks (read November 2026)."""
 
@@ -49,28 +51,30 @@ def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
 
 
 def slack_json(message: Message) -> dict[str, Any]:
-    """The message in Slack's JSON: `text` for notifications, blocks for the channel."""
-    facts = _escaped(message.facts())
-    what = _escaped(message.what)
+    """The message in Slack's JSON: blocks for Slack, and all of it as `text` for what has none."""
+    facts = _escaped(message.facts(), _SECTION_CHARACTERS)
+    what = _escaped(message.what, _SECTION_CHARACTERS)
+    title = message.title[:_HEADER_CHARACTERS]
     return {
-        "text": _escaped(f"{message.title}\n{message.what}")[:_SECTION_CHARACTERS],
+        "text": f"{_escaped(title, _SECTION_CHARACTERS)}\n{what}\n{facts}",
         "blocks": [
-            {
-                "type": "header",
-                "text": {"type": "plain_text", "text": message.title[:_HEADER_CHARACTERS]},
-            },
-            _section(what),
-            _section(facts),
+            {"type": "header", "text": {"type": "plain_text", "text": title}},
+            # A file may be called @channel; `verbatim` makes no mention of it.
+            _section({"type": "mrkdwn", "text": what, "verbatim": True}),
+            _section({"type": "mrkdwn", "text": facts}),
         ],
     }
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_SECTION_CHARACTERS]}}
+def _section(text: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "section", "text": text}
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escaped(text: str, characters: int) -> str:
+    """As much of the text as fits once it is escaped, and no half of an escape."""
+    escaped = [_ESCAPES.get(char, char) for char in text[:characters]]
+    fitting = sum(length <= characters for length in accumulate(map(len, escaped)))
+    return "".join(escaped[:fitting])
 
 
 def _post(

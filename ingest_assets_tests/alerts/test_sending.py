@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from ingest_assets.alerts.channels import Channel, Slack, Smtp, Sns, Webhook
 from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.http import slack_json
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
 from ingest_assets.files.connections import Connection
@@ -82,6 +84,22 @@ def test_slack_gets_its_own_json(web: HttpReceiver, monkeypatch: pytest.MonkeyPa
         "Look at: https://dagster.example/assets/raw/orders",
         "Next step: `ingest-assets files orders --status DEAD_LETTER`",
     ]
+
+
+def test_what_knows_no_blocks_gets_all_of_it_as_text() -> None:
+    said = slack_json(MESSAGE)["text"]
+    assert "a.jsonl, b.jsonl &amp; &lt;c&gt;.jsonl are damaged." in said
+    for fact in MESSAGE.facts().splitlines():
+        assert fact in said
+
+
+def test_slack_makes_no_mention_of_a_file_and_gets_no_more_than_it_takes() -> None:
+    long = replace(MESSAGE, title="t" * 400, what="@channel " + "<&" * 3000)
+    header, what, _ = slack_json(long)["blocks"]
+    assert len(header["text"]["text"]) == 150
+    assert what["text"]["verbatim"] is True
+    assert 2990 < len(what["text"]["text"]) <= 3000
+    assert what["text"]["text"].endswith(";"), "no half of an escape"
 
 
 def test_the_secrets_of_a_webhook_are_in_no_error_and_no_log(
