@@ -70,7 +70,8 @@ SLOW_BATCHES = """
     ORDER BY b.prepared_at
 """
 
-# The time counts from the last arrival, and not from before anybody was to be told.
+# The time counts from the last arrival, and not from before anybody was to be told. It begins anew
+# with the oldest channel, so what a channel that is still named was told of is no event again.
 SILENCE = """
     SELECT 'nothing_arrived', CAST(extract(epoch FROM quiet.since) AS text), quiet.since,
            quiet.since + CAST(:silence_limit AS interval),
@@ -84,7 +85,12 @@ SILENCE = """
               WHERE ingestion = :ingestion) s ON s.since IS NOT NULL
         WHERE i.name = :ingestion
     ) AS quiet
-    WHERE now() - quiet.since > CAST(:silence_limit AS interval)
+    WHERE now() - quiet.since > CAST(:silence_limit AS interval) AND NOT EXISTS (
+        SELECT 1 FROM ingest.alerts a
+        JOIN ingest.alert_parts p USING (alert_id)
+        JOIN ingest.alert_subscriptions s USING (ingestion, channel)
+        WHERE a.ingestion = :ingestion AND a.kind = 'nothing_arrived'
+          AND a.since >= coalesce(quiet.last_arrival_at, a.since))
 """
 
 # A run fails when a file of it is dead-lettered or parked; of those there is an alert already.

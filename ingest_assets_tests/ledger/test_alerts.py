@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from ingest_assets.ledger import (
     alert_deliveries,
     alert_lookup,
@@ -158,6 +160,43 @@ def test_limits_have_events_only_when_they_are_set_and_passed(orders: Bookkeepin
     assert notice(orders, batch_limit=no_time, silence_limit=no_time) == 0
     orders.see(source_file("x", etag="b"))
     assert notice(orders, silence_limit=no_time) == 1, "a new silence since a changed file"
+
+
+def test_a_silence_is_told_once_whichever_channel_goes(orders: Bookkeeping) -> None:
+    hour = timedelta(hours=1)
+    orders.see(source_file("x"))
+    subscribe(orders, "a", "b")
+    let_hours_pass(orders, 1, "a", "b")
+    let_hours_pass(orders, 1, "a")
+    assert notice(orders, silence_limit=hour) == 1
+    subscribe(orders, "b")
+    assert notice(orders, silence_limit=hour) == 0
+    subscribe(orders, "c")
+    let_hours_pass(orders, 2, "c")
+    assert notice(orders, silence_limit=hour) == 1, "c has not heard of it"
+    orders.see(source_file("y"))
+    let_hours_pass(orders, 2, "c")
+    assert notice(orders, silence_limit=hour) == 1
+
+
+def let_hours_pass(orders: Bookkeeping, hours: int, *channels: str) -> None:
+    with orders.ledger.transaction() as connection:
+        values = {"ingestion": orders.ingestion, "by": timedelta(hours=hours)}
+        statement = "UPDATE ingest.ingestions SET last_arrival_at = last_arrival_at - :by"
+        connection.execute(text(f"{statement} WHERE name = :ingestion"), values)
+        statement = "UPDATE ingest.alert_subscriptions SET since = since - :by"
+        where = "ingestion = :ingestion AND channel = ANY(:channels)"
+        connection.execute(
+            text(f"{statement} WHERE {where}"), {**values, "channels": list(channels)}
+        )
+
+
+def test_a_silence_counts_from_the_first_channel_when_no_file_ever_came(
+    orders: Bookkeeping,
+) -> None:
+    subscribe(orders, "a")
+    assert notice(orders, silence_limit=timedelta(hours=1)) == 0
+    assert [notice(orders, silence_limit=timedelta()) for _ in range(2)] == [1, 0]
 
 
 def test_two_ticks_never_take_one_message(orders: Bookkeeping) -> None:
