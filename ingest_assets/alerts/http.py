@@ -8,17 +8,19 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
 import requests
 
 from ingest_assets.alerts.channels import Slack, Webhook, secret
-from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
 from ingest_assets.alerts.message import Message
 
 TIMEOUT_SECONDS = (3.0, 5.0)
 """To connect, and between two parts of the answer."""
+_REFUSALS = (400, 413, 422)
 _SLACK_CODE = re.compile(r"[a-z_]{2,60}")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _HEADER_CHARACTERS, _SECTION_CHARACTERS = 150, 3000
@@ -33,9 +35,7 @@ def post_json(channel: Webhook, message: Message, delivery_id: str) -> None:
     """
     address = channel.url if channel.url_env is None else secret(channel.url_env)
     headers = {name: secret(variable) for name, variable in channel.headers_env.items()}
-    status, _ = _post(str(address), {"id": delivery_id, **message.to_json()}, delivery_id, headers)
-    if not 200 <= status < 300:
-        raise ChannelError(f"it answered with HTTP {status}")
+    _post(str(address), {"id": delivery_id, **message.to_json()}, delivery_id, headers)
 
 
 def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
@@ -44,10 +44,7 @@ def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
     Raises:
         ChannelError: it has not; the error has Slack's own code.
     """
-    status, said = _post(secret(channel.url_env), slack_json(message), delivery_id, {})
-    if not 200 <= status < 300:
-        code = f" {said}" if _SLACK_CODE.fullmatch(said) else ""
-        raise ChannelError(f"it answered with HTTP {status}{code}")
+    _post(secret(channel.url_env), slack_json(message), delivery_id, {}, code=_SLACK_CODE)
 
 
 def slack_json(message: Message) -> dict[str, Any]:
@@ -78,9 +75,18 @@ def _escaped(text: str, characters: int) -> str:
 
 
 def _post(
-    address: str, content: dict[str, Any], delivery_id: str, headers: Mapping[str, str]
-) -> tuple[int, str]:
-    """The status of the answer and the beginning of its body, if it is no 2xx."""
+    address: str,
+    content: dict[str, Any],
+    delivery_id: str,
+    headers: Mapping[str, str],
+    *,
+    code: re.Pattern[str] | None = None,
+) -> None:
+    """The answer was a 2xx.
+
+    Raises:
+        ChannelError: it was not; the error has its body only where that is no more than a `code`.
+    """
     sent = {**headers, "Idempotency-Key": delivery_id, "User-Agent": "ingest_assets"}
     # A redirect would repeat the headers, secrets too, at an address that nobody declared.
     # Streamed, because the status decides: a body that never ends takes nothing back.
@@ -95,9 +101,19 @@ def _post(
             stream=True,
         ) as answer,
     ):
-        is_taken = 200 <= answer.status_code < 300
-        said = "" if is_taken else answer.raw.read(100).decode(errors="replace")
-        return answer.status_code, said
+        if 200 <= answer.status_code < 300:
+            return
+        said = answer.raw.read(100).decode(errors="replace") if code is not None else ""
+        is_code = code is not None and code.fullmatch(said)
+        problem = f"it answered with HTTP {answer.status_code}{f' {said}' if is_code else ''}"
+        if answer.status_code in _REFUSALS:
+            raise MessageRefusedError(problem)
+        raise ChannelError(problem, wait=_asked_wait(answer.headers.get("Retry-After", "")))
+
+
+def _asked_wait(retry_after: str) -> timedelta:
+    """The header's seconds; its other form, a date, is for pages that are down for maintenance."""
+    return timedelta(seconds=int(retry_after[:6]) if retry_after.isdecimal() else 0)
 
 
 @contextmanager

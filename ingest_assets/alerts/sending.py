@@ -39,7 +39,9 @@ def send(
     """
     try:
         _in_time(partial(_send, channel, message, delivery_id, connections))
-    except (ChannelError, ConfigurationError) as error:
+    except ChannelError as error:
+        raise type(error)(f"{name} ({channel.type}): {error}", wait=error.wait) from None
+    except ConfigurationError as error:
         raise ChannelError(f"{name} ({channel.type}): {error}") from None
     except Exception as error:  # noqa: BLE001  whatever it is, its text may hold an address
         raise ChannelError(f"{name} ({channel.type}): {_cause(error)}") from None

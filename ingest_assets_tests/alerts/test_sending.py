@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ingest_assets.alerts.channels import Channel, Slack, Smtp, Sns, Webhook
-from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
 from ingest_assets.alerts.http import slack_json
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
@@ -52,6 +52,7 @@ def sent(channel: Channel, connections: dict[str, Connection] | None = None) -> 
 def refusal(channel: Channel, connections: dict[str, Connection] | None = None) -> str:
     with pytest.raises(ChannelError) as raised:
         sent(channel, connections)
+    assert raised.type is ChannelError
     assert raised.value.__cause__ is None
     return str(raised.value)
 
@@ -127,6 +128,31 @@ def test_a_redirect_is_not_followed(web: HttpReceiver) -> None:
     assert len(web.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [("300", 300), ("", 0), ("Sat, 21 Nov 2026 12:00:00 GMT", 0)]
+)
+def test_an_endpoint_says_how_long_it_is_to_be_left_alone(
+    web: HttpReceiver, retry_after: str, seconds: int
+) -> None:
+    web.status, web.headers = 429, {"Retry-After": retry_after}
+    with pytest.raises(ChannelError, match=r"it answered with HTTP 429$") as raised:
+        sent(web_at(web.url))
+    assert raised.value.wait == timedelta(seconds=seconds)
+
+
+def test_a_refused_message_is_told_apart_from_a_channel_that_is_down(
+    web: HttpReceiver, sns: SnsReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for web.status in (400, 413, 422):
+        with pytest.raises(MessageRefusedError):
+            sent(web_at(web.url))
+    for web.status in (401, 404, 500):
+        assert refusal(web_at(web.url)) == f"ops (webhook): it answered with HTTP {web.status}"
+    topic, _ = sns.topic("refuses")
+    fifo = {"type": "sns", "topic_arn": f"{topic}.fifo", "connection": "aws"}
+    assert "NotFound" in refusal(Sns.model_validate(fifo), sns_connections(sns, monkeypatch))
+
+
 def test_a_secret_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLACK_URL", raising=False)
     said = refusal(Slack(type="slack", url_env="SLACK_URL"))
@@ -147,7 +173,7 @@ def test_an_endpoint_that_says_nothing_is_given_up_in_time(
         assert refusal(mail_to(port)) == "ops (smtp): it did not answer in time"
 
 
-@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 500 No\r\n\r\n", b"220-"])
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\n", b"220-"])
 def test_an_endpoint_that_never_comes_to_an_end_is_given_up_in_time(
     beginning: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

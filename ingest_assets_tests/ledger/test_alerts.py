@@ -1,5 +1,6 @@
 """The outbox of alerts: what becomes an event, for whom, and how it is grouped and taken."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from ingest_assets.ledger import (
     declared_columns,
     schema_versions,
 )
+from ingest_assets.ledger.alert_deliveries import Delivery
 from ingest_assets.ledger.alerts import FailedRun
 from ingest_assets.ledger.declared_columns import Noted
 from ingest_assets.ledger.outcomes import FileOutcome
@@ -205,32 +207,80 @@ def test_two_ticks_never_take_one_message(orders: Bookkeeping) -> None:
     notice(orders)
     put_up(orders)
     with orders.ledger.transaction() as one, orders.ledger.transaction() as other:
-        due = alert_deliveries.take_due(one, orders.ingestion, ["a"])
-        assert due is not None
+        taken = alert_deliveries.take_due(one, orders.ingestion, ["a"])
+        assert taken is not None
         assert alert_deliveries.take_due(other, orders.ingestion, ["a"]) is None
-        alert_deliveries.mark_sent(one, due.delivery_id)
+        alert_deliveries.mark_sent(one, taken.delivery_id)
     with orders.ledger.transaction() as connection:
         assert alert_deliveries.take_due(connection, orders.ingestion, ["a"]) is None
 
 
-def test_a_message_that_failed_waits_twice_as_long_each_time(orders: Bookkeeping) -> None:
-    subscribe(orders, "a")
-    dead_letter(orders, "x")
+def wait_for(orders: Bookkeeping, channel: str) -> list[int]:
+    """A dead-letter is a message; a channel that fails in a test is no other test's."""
+    subscribe(orders, channel)
+    dead_letter(orders, uuid.uuid4().hex)
     notice(orders)
-    put_up(orders)
-    waits = []
-    for _ in range(9):
-        (row,) = orders.ask(
-            "SELECT delivery_id FROM ingest.alert_deliveries WHERE ingestion = :ingestion"
-        )
+    return put_up(orders)
+
+
+def due(orders: Bookkeeping, channel: str) -> Delivery | None:
+    with orders.ledger.transaction() as connection:
+        return alert_deliveries.take_due(connection, orders.ingestion, [channel])
+
+
+def the_message(orders: Bookkeeping) -> Any:
+    (row,) = orders.ask("""
+        SELECT delivery_id, channel, message, attempts, state,
+               CAST(round(extract(epoch FROM next_attempt_at - now()) / 60) AS int) AS minutes
+        FROM ingest.alert_deliveries WHERE ingestion = :ingestion
+    """)
+    return row
+
+
+def fail(orders: Bookkeeping, **asked: Any) -> Any:
+    with orders.ledger.transaction() as connection:
+        delivery = Delivery(*the_message(orders)[:4])
+        alert_deliveries.mark_failed(connection, delivery, "down", **asked)
+    return the_message(orders).minutes
+
+
+def test_a_message_that_failed_waits_twice_as_long_each_time(orders: Bookkeeping) -> None:
+    wait_for(orders, "doubles")
+    assert [fail(orders) for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_channel_is_left_alone_for_as_long_as_it_asks(orders: Bookkeeping) -> None:
+    wait_for(orders, "asks")
+    waits = [fail(orders, wait=timedelta(minutes=minutes)) for minutes in (0, 10, 600)]
+    assert waits == [1, 10, 60]
+
+
+def test_a_channel_that_is_down_is_not_tried_by_one_ingestion_after_another(
+    orders: Bookkeeping,
+) -> None:
+    others = [Bookkeeping(orders.ledger, f"{orders.ingestion}_{number}") for number in range(2)]
+    for one in (orders, *others):
+        orders.ledger.register(one.ingestion, f"raw.{one.ingestion}")
+    wait_for(orders, "down")
+    wait_for(others[0], "down")
+    assert due(others[0], "down") is not None
+    fail(orders)
+    wait_for(others[1], "down")
+    assert [due(other, "down") for other in others] == [None, None]
+    assert [the_message(other).minutes for other in others] == [1, 1]
+
+
+def test_a_message_that_is_refused_makes_way_in_the_end(orders: Bookkeeping) -> None:
+    wait_for(orders, "refuses")
+    is_dropped = []
+    for _ in range(10):
         with orders.ledger.transaction() as connection:
-            alert_deliveries.mark_failed(connection, row.delivery_id, "down")
-        (row,) = orders.ask("""
-            SELECT round(extract(epoch FROM next_attempt_at - now()) / 60) AS minutes
-            FROM ingest.alert_deliveries WHERE ingestion = :ingestion
-        """)
-        waits.append(int(row.minutes))
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+            delivery = Delivery(*the_message(orders)[:4])
+            is_dropped.append(alert_deliveries.mark_refused(connection, delivery, "HTTP 400"))
+    assert is_dropped == [False] * 9 + [True]
+    assert (the_message(orders).state, the_message(orders).attempts) == ("DROPPED", 10)
+    assert wait_for(orders, "refuses") == [1]
+    assert due(orders, "refuses") is not None
 
 
 def test_events_wait_behind_a_message_of_their_kind_and_become_one(orders: Bookkeeping) -> None:
@@ -243,9 +293,9 @@ def test_events_wait_behind_a_message_of_their_kind_and_become_one(orders: Bookk
         notice(orders)
         assert put_up(orders) == []
     with orders.ledger.transaction() as connection:
-        due = alert_deliveries.take_due(connection, orders.ingestion, ["a"])
-        assert due is not None
-        alert_deliveries.mark_sent(connection, due.delivery_id)
+        taken = alert_deliveries.take_due(connection, orders.ingestion, ["a"])
+        assert taken is not None
+        alert_deliveries.mark_sent(connection, taken.delivery_id)
     assert put_up(orders) == [2]
 
 
@@ -289,9 +339,9 @@ def test_nobody_is_told_late_that_a_version_waits_which_is_decided(orders: Bookk
     notice(orders)
     decide(orders, version)
     with orders.ledger.transaction() as connection:
-        due = alert_deliveries.take_due(connection, orders.ingestion, ["a"])
-        assert due is not None
-        alert_deliveries.mark_sent(connection, due.delivery_id)
+        taken = alert_deliveries.take_due(connection, orders.ingestion, ["a"])
+        assert taken is not None
+        alert_deliveries.mark_sent(connection, taken.delivery_id)
     assert put_up(orders) == []
     notice(orders)
     assert ("schema_pending", None, None) in told(orders)
