@@ -81,7 +81,8 @@ def test_200_parked_files_are_one_message(workshop: Workshop, web: HttpReceiver)
     assert "amount" in content["what"]
     assert content["ingestion"] == "orders"
     assert content["table"] == "raw.orders"
-    assert content["link"] == "https://dagster.example/assets/raw/orders?view=checks"
+    link = "https://dagster.example/assets/raw/orders?view=checks&checkDetail=schema_compatible"
+    assert content["link"] == link
     assert "`ingest-assets schema list orders`" in content["next_step"]
     workshop.ingest(alerts=TOLD)
     tick(workshop, alerts=TOLD)
@@ -424,7 +425,7 @@ def test_a_process_that_starts_anew_sends_nothing_twice(
     for _ in range(2):
         assert product("run", "orders").returncode == 3
     (content,) = web.contents
-    assert content["link"] == "/assets/raw/orders?view=partitions"
+    assert content["link"] == "/assets/raw/orders?view=partitions&partition=a.jsonl.gz"
     (row,) = product.json("alerts", "orders")
     assert (row["kind"], row["state"], row["delivery_id"]) == ("dead_letter", "SENT", content["id"])
 
