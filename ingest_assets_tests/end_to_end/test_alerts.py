@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,15 +12,14 @@ import pytest
 import yaml
 
 from ingest_assets.alerts import delivery
+from ingest_assets.deployment import Deployment
 from ingest_assets.engine import stager
 from ingest_assets.errors import CatalogError, ObjectStoreError
 from ingest_assets.ledger import alert_lookup
 from ingest_assets.ledger.alert_lookup import AlertRow
 from ingest_assets.orchestration import tick as tick_module
-from ingest_assets.orchestration.sensor import (
-    build_alert_sensor,
-    build_sensor,
-)
+from ingest_assets.orchestration.alerting import alerting
+from ingest_assets.orchestration.sensor import build_alert_sensor, build_sensor
 from ingest_assets_tests.alerts.receivers import HttpReceiver, SmtpReceiver, SnsReceiver
 from ingest_assets_tests.end_to_end.product import COMMAND_SECONDS, Product
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
@@ -206,6 +207,49 @@ def test_nothing_that_arrives_in_time_is_told_once(workshop: Workshop, web: Http
     )
     tick(workshop, alerts=TOLD)
     assert len(web.requests) == 2
+
+
+def test_nothing_that_ever_arrived_is_told_once_across_restarts(
+    workshop: Workshop, web: HttpReceiver
+) -> None:
+    declare_alerts(workshop, web, limits={"nothing_arrived_hours": 1 / 3600})
+    settings = workshop.deployment.settings
+    for _ in range(3):
+        tick(workshop, alerts=TOLD)
+        time.sleep(1.1)
+        workshop.deployment.ledger.dispose()
+        workshop.deployment = Deployment(settings)
+    (content,) = web.contents
+    assert content["kind"] == "nothing_arrived"
+
+
+def test_a_batch_that_hangs_is_told_while_it_hangs(
+    workshop: Workshop, web: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_alerts(workshop, web, limits={"batch_minutes": 1 / 60})
+    tick(workshop, alerts=TOLD)
+    began, is_over = threading.Event(), threading.Event()
+
+    def hangs(*_: object) -> None:
+        began.set()
+        is_over.wait(COMMAND_SECONDS)
+        raise ObjectStoreError("The store does not answer.")
+
+    monkeypatch.setattr(stager, "fetch", hangs)
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    worker = threading.Thread(target=workshop.ingest, kwargs={"alerts": TOLD})
+    worker.start()
+    assert began.wait(COMMAND_SECONDS)
+    time.sleep(1.1)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            with alerting(workshop.deployment, workshop.ingestion(alerts=TOLD), instance):
+                pass
+    (content,) = web.contents
+    is_over.set()
+    worker.join()
+    assert content["kind"] == "batch_slow"
+    assert "is not done yet" in content["what"]
 
 
 def test_a_batch_that_takes_too_long_is_told_while_it_runs(
