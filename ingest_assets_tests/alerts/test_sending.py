@@ -250,7 +250,7 @@ def test_a_mail_goes_over_starttls_with_a_login(
         assert refusal(channel) == "ops (smtp): it refused the login with 535"
     with SmtpReceiver() as plain:
         said = refusal(mail_to(plain.port, starttls=True))
-        assert said == "ops (smtp): it knows no STARTTLS or no login; see `starttls`"
+        assert said.startswith("ops (smtp): it lacks what the channel needs of it: STARTTLS, ")
 
 
 def self_signed() -> bytes:
