@@ -23,6 +23,7 @@ from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
 from ingest_assets.alerts.http import slack_json
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
+from ingest_assets.alerts.sns import subject
 from ingest_assets.files.connections import Connection
 from ingest_assets_tests.alerts.receivers import (
     HttpReceiver,
@@ -148,9 +149,16 @@ def test_a_refused_message_is_told_apart_from_a_channel_that_is_down(
             sent(web_at(web.url))
     for web.status in (401, 404, 500):
         assert refusal(web_at(web.url)) == f"ops (webhook): it answered with HTTP {web.status}"
-    topic, _ = sns.topic("refuses")
-    fifo = {"type": "sns", "topic_arn": f"{topic}.fifo", "connection": "aws"}
-    assert "NotFound" in refusal(Sns.model_validate(fifo), sns_connections(sns, monkeypatch))
+    monkeypatch.setattr("ingest_assets.alerts.sns._SUBJECT_CHARACTERS", 200)
+    topic = Sns(type="sns", topic_arn=sns.topic("refuses")[0], connection="aws")
+    long = replace(MESSAGE, title="t" * 200)
+    with pytest.raises(MessageRefusedError, match="SNS answered with InvalidParameter"):
+        send("ops", topic, long, "id-1", sns_connections(sns, monkeypatch))
+
+
+def test_a_subject_is_what_sns_takes() -> None:
+    said = subject(replace(MESSAGE, title="\u00fc: a\nb\t" + "t" * 200))
+    assert said == "?: a b " + "t" * 93
 
 
 def test_a_secret_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
