@@ -299,6 +299,26 @@ def test_a_channel_that_is_down_is_tried_again_and_gets_each_message_once(
     assert {row.state for row in alerts(workshop)} == {"SENT"}
 
 
+def test_a_message_that_is_refused_holds_no_other_up_and_is_dropped_in_the_end(
+    workshop: Workshop, web: HttpReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    declare_alerts(workshop, web)
+    web.status = 400
+    workshop.put("a.jsonl.gz", cut_gzip(orders(100, 400)))
+    workshop.put("b.jsonl", json_lines(orders(1, 50)) + b"{broken\n")
+    workshop.ingest(alerts=TOLD)
+    assert {content["kind"] for content in web.contents} == {"dead_letter", "check_failed"}
+    assert "An alert of orders waits and is tried again: ops (webhook): it answered" in caplog.text
+    change(workshop, "UPDATE ingest.alert_deliveries SET attempts = 9, next_attempt_at = now()")
+    tick(workshop, alerts=TOLD)
+    assert {row.state for row in alerts(workshop)} == {"DROPPED"}
+    assert "An alert of orders is dropped: ops (webhook): it answered with HTTP 400" in caplog.text
+    web.status = 200
+    workshop.put("c.jsonl.gz", cut_gzip(orders(100, 400)))
+    workshop.ingest(alerts=TOLD)
+    assert "c.jsonl.gz" in web.contents[-1]["what"]
+
+
 def test_a_channel_that_is_down_holds_no_other_up_and_fails_no_tick(
     workshop: Workshop, web: HttpReceiver
 ) -> None:
