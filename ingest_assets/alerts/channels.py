@@ -44,7 +44,7 @@ def _web_address(value: str) -> str:
 
 
 def _mail_address(value: str) -> str:
-    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", value):
+    if not re.fullmatch(r"[^@\s<>,;:\"]+@[^@\s<>,;:\"]+", value):
         raise ValueError(f"{value!r} is not an e-mail address, as in team@example.com")
     return value
 
@@ -107,6 +107,13 @@ class Smtp(Declared):
     to: Annotated[list[MailAddress], Field(min_length=1)]
     username_env: Variable | None = None
     password_env: Variable | None = None
+
+    @field_validator("port")
+    @classmethod
+    def _speaks_before_tls(cls, value: int) -> int:
+        if value == 465:
+            raise ValueError("is for TLS from the first byte; the port for STARTTLS is mostly 587")
+        return value
 
     @model_validator(mode="after")
     def _both_halves_of_a_login(self) -> "Smtp":

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 
 from ingest_assets.alerts.channels import Channel
-from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
 from ingest_assets.files.connections import Connection
@@ -44,8 +44,12 @@ def deliver(
             try:
                 message = Message(**due.message)
                 send(due.channel, channels[due.channel], message, due.delivery_id, connections)
+            except MessageRefusedError as error:
+                is_dropped = alert_deliveries.mark_refused(connection, due, str(error))
+                what = "is dropped" if is_dropped else "waits and is tried again"
+                logger.warning("An alert of %s %s: %s.", ingestion, what, error)
             except ChannelError as error:
-                alert_deliveries.mark_failed(connection, due.delivery_id, str(error))
+                alert_deliveries.mark_failed(connection, due, str(error), wait=error.wait)
                 up.remove(due.channel)
                 logger.warning("An alert of %s waits: %s. It is tried again.", ingestion, error)
             else:

@@ -3,8 +3,11 @@
 ConfigurationError (`ingest_assets.errors`)
 └── AlertsFileError                 alerts.yaml that does not hold
 ServiceError
-└── ChannelError                    a channel is out of reach or refuses the message
+└── ChannelError                    a channel is out of reach or refuses its work
+    └── MessageRefusedError         it answers, and does not take this one message
 """
+
+from datetime import timedelta
 
 from ingest_assets.errors import ConfigurationError, ServiceError
 
@@ -17,4 +20,13 @@ class ChannelError(ServiceError):
     """An alert was not sent: its channel is out of reach, refuses it, or lacks its secret.
 
     The message never has an address or an answer of the channel in it, which may hold secrets.
+    `wait` is how long the channel asked to be left alone.
     """
+
+    def __init__(self, message: str, *, wait: timedelta = timedelta()) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class MessageRefusedError(ChannelError):
+    """The channel refuses what is in the message; others may come through."""

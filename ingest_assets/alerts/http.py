@@ -8,17 +8,21 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 import requests
 
 from ingest_assets.alerts.channels import Slack, Webhook, secret
-from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
 from ingest_assets.alerts.message import Message
 
 TIMEOUT_SECONDS = (3.0, 5.0)
 """To connect, and between two parts of the answer."""
+_REFUSALS = (400, 413, 422)
 _SLACK_CODE = re.compile(r"[a-z_]{2,60}")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _HEADER_CHARACTERS, _SECTION_CHARACTERS = 150, 3000
 """What Slack takes: https://docs.slack.dev/reference/block-kit/blocks (read November 2026)."""
 
@@ -31,9 +35,7 @@ def post_json(channel: Webhook, message: Message, delivery_id: str) -> None:
     """
     address = channel.url if channel.url_env is None else secret(channel.url_env)
     headers = {name: secret(variable) for name, variable in channel.headers_env.items()}
-    status, _ = _post(str(address), {"id": delivery_id, **message.to_json()}, delivery_id, headers)
-    if not 200 <= status < 300:
-        raise ChannelError(f"it answered with HTTP {status}")
+    _post(str(address), {"id": delivery_id, **message.to_json()}, delivery_id, headers)
 
 
 def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
@@ -42,41 +44,49 @@ def post_to_slack(channel: Slack, message: Message, delivery_id: str) -> None:
     Raises:
         ChannelError: it has not; the error has Slack's own code.
     """
-    status, said = _post(secret(channel.url_env), slack_json(message), delivery_id, {})
-    if not 200 <= status < 300:
-        code = f" {said}" if _SLACK_CODE.fullmatch(said) else ""
-        raise ChannelError(f"it answered with HTTP {status}{code}")
+    _post(secret(channel.url_env), slack_json(message), delivery_id, {}, code=_SLACK_CODE)
 
 
 def slack_json(message: Message) -> dict[str, Any]:
-    """The message in Slack's JSON: `text` for notifications, blocks for the channel."""
-    facts = _escaped(message.facts())
-    what = _escaped(message.what)
+    """The message in Slack's JSON: blocks for Slack, and all of it as `text` for what has none."""
+    facts = _escaped(message.facts(), _SECTION_CHARACTERS)
+    what = _escaped(message.what, _SECTION_CHARACTERS)
+    title = message.title[:_HEADER_CHARACTERS]
     return {
-        "text": _escaped(f"{message.title}\n{message.what}")[:_SECTION_CHARACTERS],
+        "text": f"{_escaped(title, _SECTION_CHARACTERS)}\n{what}\n{facts}",
         "blocks": [
-            {
-                "type": "header",
-                "text": {"type": "plain_text", "text": message.title[:_HEADER_CHARACTERS]},
-            },
-            _section(what),
-            _section(facts),
+            {"type": "header", "text": {"type": "plain_text", "text": title}},
+            # A file may be called @channel; `verbatim` makes no mention of it.
+            _section({"type": "mrkdwn", "text": what, "verbatim": True}),
+            _section({"type": "mrkdwn", "text": facts}),
         ],
     }
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_SECTION_CHARACTERS]}}
+def _section(text: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "section", "text": text}
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escaped(text: str, characters: int) -> str:
+    """As much of the text as fits once it is escaped, and no half of an escape."""
+    escaped = [_ESCAPES.get(char, char) for char in text[:characters]]
+    fitting = sum(length <= characters for length in accumulate(map(len, escaped)))
+    return "".join(escaped[:fitting])
 
 
 def _post(
-    address: str, content: dict[str, Any], delivery_id: str, headers: Mapping[str, str]
-) -> tuple[int, str]:
-    """The status of the answer and the beginning of its body, if it is no 2xx."""
+    address: str,
+    content: dict[str, Any],
+    delivery_id: str,
+    headers: Mapping[str, str],
+    *,
+    code: re.Pattern[str] | None = None,
+) -> None:
+    """The answer was a 2xx.
+
+    Raises:
+        ChannelError: it was not; the error has its body only where that is no more than a `code`.
+    """
     sent = {**headers, "Idempotency-Key": delivery_id, "User-Agent": "ingest_assets"}
     # A redirect would repeat the headers, secrets too, at an address that nobody declared.
     # Streamed, because the status decides: a body that never ends takes nothing back.
@@ -91,9 +101,19 @@ def _post(
             stream=True,
         ) as answer,
     ):
-        is_taken = 200 <= answer.status_code < 300
-        said = "" if is_taken else answer.raw.read(100).decode(errors="replace")
-        return answer.status_code, said
+        if 200 <= answer.status_code < 300:
+            return
+        said = answer.raw.read(100).decode(errors="replace") if code is not None else ""
+        is_code = code is not None and code.fullmatch(said)
+        problem = f"it answered with HTTP {answer.status_code}{f' {said}' if is_code else ''}"
+        if answer.status_code in _REFUSALS:
+            raise MessageRefusedError(problem)
+        raise ChannelError(problem, wait=_asked_wait(answer.headers.get("Retry-After", "")))
+
+
+def _asked_wait(retry_after: str) -> timedelta:
+    """The header's seconds; its other form, a date, is for pages that are down for maintenance."""
+    return timedelta(seconds=int(retry_after[:6]) if retry_after.isdecimal() else 0)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from ingest_assets.alerts.message import Message
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 10.0
+"""For each answer; servers that keep spammers waiting take about 6 to greet."""
 
 
 def send_mail(channel: Smtp, message: Message, delivery_id: str) -> None:
@@ -44,7 +45,8 @@ def send_mail(channel: Smtp, message: Message, delivery_id: str) -> None:
     except smtplib.SMTPResponseException as error:
         raise ChannelError(f"it answered with {error.smtp_code}") from None
     except smtplib.SMTPNotSupportedError:
-        raise ChannelError("it knows no STARTTLS or no login; see `starttls`") from None
+        needed = "STARTTLS, the login, or addresses beyond ASCII"
+        raise ChannelError(f"it lacks what the channel needs of it: {needed}") from None
     if refused:
         logger.warning("%s of %s receivers of an alert were refused", len(refused), len(channel.to))
 

@@ -1,14 +1,15 @@
 """An alert as people and programs get it: one message, whatever the channel."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 
 from ingest_assets.settings import public_url
 
 NAMES_SHOWN = 5
+_NAME_CHARACTERS = 200
 _TEXT_CHARACTERS = 400
 
 
@@ -58,18 +59,22 @@ def in_utc(moment: datetime) -> str:
 
 def shown(names: Sequence[str]) -> str:
     """The first of the names, and how many more there are."""
-    first = ", ".join(_on_one_line(name) for name in names[:NAMES_SHOWN])
+    first = ", ".join(_clipped(printable(name), _NAME_CHARACTERS) for name in names[:NAMES_SHOWN])
     more = len(names) - NAMES_SHOWN
     return f"{first} and {more} more" if more > 0 else first
 
 
 def clipped(said: str | None) -> str:
     """As much of a long text as a message needs, on one line and without a password."""
-    line = " ".join(public_url(said or "").split())
-    if len(line) <= _TEXT_CHARACTERS:
-        return line
-    return f"{line[:_TEXT_CHARACTERS]}…"
+    return _clipped(printable(" ".join(public_url(said or "").split())), _TEXT_CHARACTERS)
 
 
-def _on_one_line(name: str) -> str:
-    return name if name.isprintable() else json.dumps(name, ensure_ascii=False)
+def printable(name: str) -> str:
+    """The text on one line: what would break it, hide in it or turn it round is written out."""
+    return "".join(
+        char if char.isprintable() or category(char) == "Zs" else ascii(char)[1:-1] for char in name
+    )
+
+
+def _clipped(said: str, characters: int) -> str:
+    return said if len(said) <= characters else f"{said[:characters]}…"

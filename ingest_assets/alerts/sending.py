@@ -3,7 +3,9 @@
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import requests
 
@@ -16,6 +18,9 @@ from ingest_assets.alerts.sns import publish
 from ingest_assets.errors import ConfigurationError
 from ingest_assets.files.connections import Connection
 
+SECONDS_AT_MOST = 15.0
+"""Whatever the channel does meanwhile: the timeouts of sockets begin anew with every byte."""
+
 
 def send(
     name: str,
@@ -26,20 +31,43 @@ def send(
 ) -> None:
     """The channel has taken the message.
 
-    It was asked once, for some seconds at most. `delivery_id` goes with the message, so that a
+    It was asked once, for `SECONDS_AT_MOST`. `delivery_id` goes with the message, so that a
     receiver can tell one that comes twice.
 
     Raises:
         ChannelError: it has not taken it, as far as is known.
     """
     try:
-        _send(channel, message, delivery_id, connections)
+        _in_time(partial(_send, channel, message, delivery_id, connections))
     except ChannelError as error:
-        raise ChannelError(f"{name} ({channel.type}): {error}") from None
+        raise type(error)(f"{name} ({channel.type}): {error}", wait=error.wait) from None
     except ConfigurationError as error:
         raise ChannelError(f"{name} ({channel.type}): {error}") from None
     except Exception as error:  # noqa: BLE001  whatever it is, its text may hold an address
         raise ChannelError(f"{name} ({channel.type}): {_cause(error)}") from None
+
+
+def _in_time(work: Callable[[], None]) -> None:
+    """The work is done, or its error is raised here.
+
+    Raises:
+        TimeoutError: it is not done in time. Its thread ends with the socket or with the process.
+    """
+    raised: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  it is raised in the thread that waits
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="alert", daemon=True)
+    thread.start()
+    thread.join(SECONDS_AT_MOST)
+    if thread.is_alive():
+        raise TimeoutError
+    if raised:
+        raise raised[0]
 
 
 def _send(
@@ -70,6 +98,8 @@ def _cause(error: BaseException) -> str:
         for part in (found, *found.args, getattr(found, "reason", None)):
             if isinstance(part, ssl.SSLCertVerificationError):
                 return f"its certificate is not trusted: {part.verify_message}"
+            if isinstance(part, ssl.SSLError):  # its errno is none of the operating system's
+                return f"it does not speak TLS as it should ({part.reason})"
             if isinstance(part, TimeoutError | requests.Timeout):
                 return "it did not answer in time"
             if isinstance(part, socket.gaierror):

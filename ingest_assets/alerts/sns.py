@@ -6,12 +6,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ingest_assets.alerts.channels import Sns
-from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
 from ingest_assets.alerts.message import Message
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.credentials import session_of
 
 _SUBJECT_CHARACTERS = 100
+_REFUSALS = ("InvalidParameter", "InvalidParameterValue")
 _CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
 
 
@@ -40,7 +41,8 @@ def publish(channel: Sns, message: Message, delivery_id: str, connection: Connec
         )
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "no code")
-        raise ChannelError(f"SNS answered with {code}") from None
+        refusal = MessageRefusedError if code in _REFUSALS else ChannelError
+        raise refusal(f"SNS answered with {code}") from None
     finally:
         client.close()
 

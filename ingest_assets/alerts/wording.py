@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from ingest_assets.alerts.message import NAMES_SHOWN, Message, clipped, in_utc, shown
+from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.alert_deliveries import Event
 from ingest_assets.ledger.states import AlertKind
+
+_LINK_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,14 @@ class Composer:
         word = "version" if len(details) == 1 else "versions"
         why = " ".join(clipped(detail["error"]) for detail in details[:NAMES_SHOWN])
         parked = f" Parked, with no row in the table: {shown(self.parked)}." if files else ""
+        waits = f"a schema change waits for a decision, {_counted(files, 'file')} parked"
         return _Said(
-            title=f"a schema change waits for a decision, {_counted(files, 'file')} parked",
+            title=waits if files else "the declared columns wait for a decision",
             what=f"Schema {word} {versions} of {name} cannot be merged by itself. {why}{parked} "
             "Files with the schema of the table go on.",
             next_step=f"`ingest-assets schema list {name}` shows what to decide, "
             f"`ingest-assets files {name} --status PARKED` the files.",
-            path=f"{self._asset}?view=checks",
+            path=f"{self._asset}?view=checks&checkDetail=schema_compatible",
             count=max(files, 1),
         )
 
@@ -77,7 +82,7 @@ class Composer:
             f"first, {first['error_type']}: {clipped(first['error'])}",
             next_step=f"`ingest-assets files {name} --status DEAD_LETTER` says why; mend the "
             "source and upload again under the same key.",
-            path=f"{self._asset}?view=partitions",
+            path=f"{self._asset}?view=partitions{_partition(first['key'])}",
             count=len(details),
         )
 
@@ -92,7 +97,7 @@ class Composer:
             f"{shown([detail['key'] for detail in details])}.",
             next_step=f"Look at {table}__rejected, which has the line, the text and the reason of "
             "each; a file that is mended and uploaded again replaces its rows.",
-            path=f"{self._asset}?view=checks",
+            path=f"{self._asset}?view=checks&checkDetail={quote(details[0]['check'], safe='')}",
             count=len(details),
         )
 
@@ -137,6 +142,12 @@ class Composer:
             path=f"/runs/{run}" if run else self._asset,
             count=len(details),
         )
+
+
+def _partition(key: str) -> str:
+    """The part of a link that chooses the file; nothing for a name that makes it unwieldy."""
+    quoted = quote(partition_key_of(key), safe="")
+    return f"&partition={quoted}" if len(quoted) <= _LINK_CHARACTERS else ""
 
 
 def _counted(count: int, one: str, many: str | None = None) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest_assets.alerts.alerts_file import channel_of
-from ingest_assets.alerts.message import Message, clipped, in_utc
+from ingest_assets.alerts.message import Message, clipped, in_utc, printable
 from ingest_assets.alerts.sending import send
 from ingest_assets.deployment import Deployment
 from ingest_assets.ledger import alert_lookup
@@ -102,5 +102,5 @@ def _about(detail: dict[str, Any]) -> str:
     """The file, version, run or batch that the event is about."""
     for field in ("key", "version", "run_id", "batch_id"):
         if field in detail:
-            return json.dumps(detail[field], ensure_ascii=False).strip('"')
+            return printable(str(detail[field]))
     return ""

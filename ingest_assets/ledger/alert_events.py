@@ -28,13 +28,30 @@ CHECKS = """
     ORDER BY a.finished_at, a.batch_id, a.position
 """
 
-PENDING_VERSIONS = """
-    SELECT 'schema_pending', CAST(v.version AS text), v.created_at, v.created_at,
-           jsonb_build_object('version', v.version, 'error', (
-               SELECT a.error FROM ingest.attempts a
-               WHERE a.batch_id = v.batch_id AND a.file_id = v.file_id))
+# Somebody has to decide: files are parked under the version, or the declaration asks for it.
+AWAITED_VERSIONS = """
+    SELECT v.version, v.created_at, v.batch_id, v.file_id, declared.detail->>'why' AS why
     FROM ingest.schema_versions v
-    WHERE v.ingestion = :ingestion AND v.status = 'PENDING' AND v.batch_id = ANY(:batches)
+    LEFT JOIN (
+        SELECT detail FROM ingest.audit
+        WHERE ingestion = :ingestion AND action = 'schema.columns'
+        ORDER BY at DESC, audit_id DESC LIMIT 1
+    ) AS declared ON CAST(declared.detail->>'refused' AS int) = v.version
+    WHERE v.ingestion = :ingestion AND v.status = 'PENDING'
+      AND (declared.detail IS NOT NULL OR EXISTS (
+        SELECT 1 FROM ingest.files f WHERE f.ingestion = v.ingestion
+          AND f.status = 'PARKED' AND f.schema_version = v.version))
+"""
+
+# Whatever batch parked the files: those that brought the version may have left before this look.
+PENDING_VERSIONS = f"""
+    SELECT 'schema_pending', CAST(v.version AS text), v.created_at, v.created_at,
+           jsonb_build_object('version', v.version, 'error', coalesce(v.why, (
+               SELECT a.error FROM ingest.attempts a
+               WHERE a.batch_id = v.batch_id AND a.file_id = v.file_id)))
+    FROM ({AWAITED_VERSIONS}) AS v
+    WHERE v.created_at >= (SELECT min(since) FROM ingest.alert_subscriptions
+                           WHERE ingestion = :ingestion)
     ORDER BY v.version
 """
 
@@ -53,7 +70,8 @@ SLOW_BATCHES = """
     ORDER BY b.prepared_at
 """
 
-# The time counts from the last arrival, and not from before anybody was to be told.
+# The time counts from the last arrival, and not from before anybody was to be told. It begins anew
+# with the oldest channel, so what a channel that is still named was told of is no event again.
 SILENCE = """
     SELECT 'nothing_arrived', CAST(extract(epoch FROM quiet.since) AS text), quiet.since,
            quiet.since + CAST(:silence_limit AS interval),
@@ -67,7 +85,12 @@ SILENCE = """
               WHERE ingestion = :ingestion) s ON s.since IS NOT NULL
         WHERE i.name = :ingestion
     ) AS quiet
-    WHERE now() - quiet.since > CAST(:silence_limit AS interval)
+    WHERE now() - quiet.since > CAST(:silence_limit AS interval) AND NOT EXISTS (
+        SELECT 1 FROM ingest.alerts a
+        JOIN ingest.alert_parts p USING (alert_id)
+        JOIN ingest.alert_subscriptions s USING (ingestion, channel)
+        WHERE a.ingestion = :ingestion AND a.kind = 'nothing_arrived'
+          AND a.since >= coalesce(quiet.last_arrival_at, a.since))
 """
 
 # A run fails when a file of it is dead-lettered or parked; of those there is an alert already.

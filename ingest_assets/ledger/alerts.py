@@ -111,7 +111,22 @@ def notice(
             """),
             {"new": new},
         )
+    _forget_decided(connection, ingestion)
     return len(new)
+
+
+def _forget_decided(connection: Connection, ingestion: str) -> None:
+    """Nobody is told any more that a version waits which somebody decided about meanwhile."""
+    connection.execute(
+        text("""
+            DELETE FROM ingest.alert_parts p USING ingest.alerts a, ingest.schema_versions v
+            WHERE p.alert_id = a.alert_id AND p.delivery_id IS NULL
+              AND a.ingestion = :ingestion AND a.kind = 'schema_pending'
+              AND v.ingestion = a.ingestion AND CAST(v.version AS text) = a.subject
+              AND v.status <> 'PENDING'
+        """),
+        {"ingestion": ingestion},
+    )
 
 
 def _storable(said: str) -> str:

@@ -46,7 +46,7 @@ class AlertKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Is tried until it comes through; came through; its ingestion names the channel no more."""
+    """Is tried until it comes through; came through; was refused for good, or nobody wants it."""
 
     WAITING = "WAITING"
     SENT = "SENT"

@@ -44,6 +44,7 @@ class HttpReceiver:
         self.requests: list[Request] = []
         self.status = 200
         self.body = b"ok"
+        self.headers: dict[str, str] = {}
         self.is_silent = threading.Event()
         self.is_asked = threading.Event()
         receiver = self
@@ -58,6 +59,8 @@ class HttpReceiver:
                     time.sleep(0.05)
                 self.send_response(receiver.status)
                 self.send_header("Location", "/elsewhere")
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(receiver.body)))
                 self.end_headers()
                 self.wfile.write(receiver.body)

@@ -110,6 +110,14 @@ def test_no_file_and_an_empty_one_have_no_channels(tmp_path: Path, text: str | N
             "channels.a.from: 'nobody' is not an e-mail address, as in team@example.com",
         ),
         (
+            "channels: {a: {type: smtp, host: h, from: a@b, to: ['a,c@d']}}",
+            "channels.a.to.0: 'a,c@d' is not an e-mail address, as in team@example.com",
+        ),
+        (
+            "channels: {a: {type: smtp, host: h, port: 465, from: a@b, to: [a@b]}}",
+            "channels.a.port: is for TLS from the first byte; the port for STARTTLS is mostly 587",
+        ),
+        (
             "channels: {a: {type: smtp, host: h, from: a@b, to: [a@b], password_env: P}}",
             "channels.a: username_env and password_env go together",
         ),

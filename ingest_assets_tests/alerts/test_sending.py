@@ -4,6 +4,10 @@ import json
 import logging
 import socket
 import ssl
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ingest_assets.alerts.channels import Channel, Slack, Smtp, Sns, Webhook
-from ingest_assets.alerts.errors import ChannelError
+from ingest_assets.alerts.errors import ChannelError, MessageRefusedError
+from ingest_assets.alerts.http import slack_json
 from ingest_assets.alerts.message import Message
 from ingest_assets.alerts.sending import send
+from ingest_assets.alerts.sns import subject
 from ingest_assets.files.connections import Connection
 from ingest_assets_tests.alerts.receivers import (
     HttpReceiver,
@@ -47,6 +53,7 @@ def sent(channel: Channel, connections: dict[str, Connection] | None = None) -> 
 def refusal(channel: Channel, connections: dict[str, Connection] | None = None) -> str:
     with pytest.raises(ChannelError) as raised:
         sent(channel, connections)
+    assert raised.type is ChannelError
     assert raised.value.__cause__ is None
     return str(raised.value)
 
@@ -81,6 +88,22 @@ def test_slack_gets_its_own_json(web: HttpReceiver, monkeypatch: pytest.MonkeyPa
     ]
 
 
+def test_what_knows_no_blocks_gets_all_of_it_as_text() -> None:
+    said = slack_json(MESSAGE)["text"]
+    assert "a.jsonl, b.jsonl &amp; &lt;c&gt;.jsonl are damaged." in said
+    for fact in MESSAGE.facts().splitlines():
+        assert fact in said
+
+
+def test_slack_makes_no_mention_of_a_file_and_gets_no_more_than_it_takes() -> None:
+    long = replace(MESSAGE, title="t" * 400, what="@channel " + "<&" * 3000)
+    header, what, _ = slack_json(long)["blocks"]
+    assert len(header["text"]["text"]) == 150
+    assert what["text"]["verbatim"] is True
+    assert 2990 < len(what["text"]["text"]) <= 3000
+    assert what["text"]["text"].endswith(";"), "no half of an escape"
+
+
 def test_the_secrets_of_a_webhook_are_in_no_error_and_no_log(
     web: HttpReceiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,6 +129,38 @@ def test_a_redirect_is_not_followed(web: HttpReceiver) -> None:
     assert len(web.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [("300", 300), ("", 0), ("Sat, 21 Nov 2026 12:00:00 GMT", 0)]
+)
+def test_an_endpoint_says_how_long_it_is_to_be_left_alone(
+    web: HttpReceiver, retry_after: str, seconds: int
+) -> None:
+    web.status, web.headers = 429, {"Retry-After": retry_after}
+    with pytest.raises(ChannelError, match=r"it answered with HTTP 429$") as raised:
+        sent(web_at(web.url))
+    assert raised.value.wait == timedelta(seconds=seconds)
+
+
+def test_a_refused_message_is_told_apart_from_a_channel_that_is_down(
+    web: HttpReceiver, sns: SnsReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for web.status in (400, 413, 422):
+        with pytest.raises(MessageRefusedError):
+            sent(web_at(web.url))
+    for web.status in (401, 404, 500):
+        assert refusal(web_at(web.url)) == f"ops (webhook): it answered with HTTP {web.status}"
+    monkeypatch.setattr("ingest_assets.alerts.sns._SUBJECT_CHARACTERS", 200)
+    topic = Sns(type="sns", topic_arn=sns.topic("refuses")[0], connection="aws")
+    long = replace(MESSAGE, title="t" * 200)
+    with pytest.raises(MessageRefusedError, match="SNS answered with InvalidParameter"):
+        send("ops", topic, long, "id-1", sns_connections(sns, monkeypatch))
+
+
+def test_a_subject_is_what_sns_takes() -> None:
+    said = subject(replace(MESSAGE, title="\u00fc: a\nb\t" + "t" * 200))
+    assert said == "?: a b " + "t" * 93
+
+
 def test_a_secret_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLACK_URL", raising=False)
     said = refusal(Slack(type="slack", url_env="SLACK_URL"))
@@ -124,6 +179,43 @@ def test_an_endpoint_that_says_nothing_is_given_up_in_time(
         said = refusal(Webhook(type="webhook", url=f"http://127.0.0.1:{port}/"))
         assert said == "ops (webhook): it did not answer in time"
         assert refusal(mail_to(port)) == "ops (smtp): it did not answer in time"
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\n", b"220-"])
+def test_an_endpoint_that_never_comes_to_an_end_is_given_up_in_time(
+    beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest_assets.alerts.sending.SECONDS_AT_MOST", 0.5)
+    is_over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as accepted, suppress(OSError):
+            accepted.sendall(beginning)
+            while not is_over.wait(0.1):
+                accepted.sendall(b"220-a: b\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        port = listening.getsockname()[1]
+        is_mail = beginning.startswith(b"220")
+        channel = mail_to(port) if is_mail else web_at(f"http://127.0.0.1:{port}/")
+        began = time.monotonic()
+        said = refusal(channel)
+        seconds = time.monotonic() - began
+        is_over.set()
+        thread.join()
+    assert said == f"ops ({channel.type}): it did not answer in time"
+    assert seconds < 2
+
+
+def test_an_endpoint_without_tls_is_said_to_have_none(web: HttpReceiver) -> None:
+    said = refusal(web_at(web.url.replace("http://", "https://")))
+    assert said == "ops (webhook): it does not speak TLS as it should (WRONG_VERSION_NUMBER)"
+
+
+def web_at(url: str) -> Webhook:
+    return Webhook(type="webhook", url=url)
 
 
 def mail_to(port: int, **fields: Any) -> Smtp:
@@ -166,7 +258,7 @@ def test_a_mail_goes_over_starttls_with_a_login(
         assert refusal(channel) == "ops (smtp): it refused the login with 535"
     with SmtpReceiver() as plain:
         said = refusal(mail_to(plain.port, starttls=True))
-        assert said == "ops (smtp): it knows no STARTTLS or no login; see `starttls`"
+        assert said.startswith("ops (smtp): it lacks what the channel needs of it: STARTTLS, ")
 
 
 def self_signed() -> bytes:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,15 +12,14 @@ import pytest
 import yaml
 
 from ingest_assets.alerts import delivery
+from ingest_assets.deployment import Deployment
 from ingest_assets.engine import stager
 from ingest_assets.errors import CatalogError, ObjectStoreError
 from ingest_assets.ledger import alert_lookup
 from ingest_assets.ledger.alert_lookup import AlertRow
 from ingest_assets.orchestration import tick as tick_module
-from ingest_assets.orchestration.sensor import (
-    build_alert_sensor,
-    build_sensor,
-)
+from ingest_assets.orchestration.alerting import alerting
+from ingest_assets.orchestration.sensor import build_alert_sensor, build_sensor
 from ingest_assets_tests.alerts.receivers import HttpReceiver, SmtpReceiver, SnsReceiver
 from ingest_assets_tests.end_to_end.product import COMMAND_SECONDS, Product
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
@@ -81,11 +82,29 @@ def test_200_parked_files_are_one_message(workshop: Workshop, web: HttpReceiver)
     assert "amount" in content["what"]
     assert content["ingestion"] == "orders"
     assert content["table"] == "raw.orders"
-    assert content["link"] == "https://dagster.example/assets/raw/orders?view=checks"
+    link = "https://dagster.example/assets/raw/orders?view=checks&checkDetail=schema_compatible"
+    assert content["link"] == link
     assert "`ingest-assets schema list orders`" in content["next_step"]
     workshop.ingest(alerts=TOLD)
     tick(workshop, alerts=TOLD)
     assert len(web.requests) == 1
+
+
+def test_a_declaration_that_breaks_the_table_is_told_once(
+    workshop: Workshop, web: HttpReceiver
+) -> None:
+    declare_alerts(workshop, web)
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    workshop.ingest(alerts=TOLD)
+    changed = {"columns": [{"name": "order_id", "type": "boolean"}]}
+    for _ in range(2):
+        tick(workshop, alerts=TOLD, schema=changed)
+    (content,) = web.contents
+    assert (content["kind"], content["count"]) == ("schema_pending", 1)
+    assert content["title"] == "orders: the declared columns wait for a decision"
+    assert "order_id" in content["what"]
+    assert "parked" not in content["what"]
+    assert "`ingest-assets schema list orders`" in content["next_step"]
 
 
 def test_dead_letters_are_one_message_and_say_why(workshop: Workshop, web: HttpReceiver) -> None:
@@ -190,6 +209,49 @@ def test_nothing_that_arrives_in_time_is_told_once(workshop: Workshop, web: Http
     assert len(web.requests) == 2
 
 
+def test_nothing_that_ever_arrived_is_told_once_across_restarts(
+    workshop: Workshop, web: HttpReceiver
+) -> None:
+    declare_alerts(workshop, web, limits={"nothing_arrived_hours": 1 / 3600})
+    settings = workshop.deployment.settings
+    for _ in range(3):
+        tick(workshop, alerts=TOLD)
+        time.sleep(1.1)
+        workshop.deployment.ledger.dispose()
+        workshop.deployment = Deployment(settings)
+    (content,) = web.contents
+    assert content["kind"] == "nothing_arrived"
+
+
+def test_a_batch_that_hangs_is_told_while_it_hangs(
+    workshop: Workshop, web: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_alerts(workshop, web, limits={"batch_minutes": 1 / 60})
+    tick(workshop, alerts=TOLD)
+    began, is_over = threading.Event(), threading.Event()
+
+    def hangs(*_: object) -> None:
+        began.set()
+        is_over.wait(COMMAND_SECONDS)
+        raise ObjectStoreError("The store does not answer.")
+
+    monkeypatch.setattr(stager, "fetch", hangs)
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    worker = threading.Thread(target=workshop.ingest, kwargs={"alerts": TOLD})
+    worker.start()
+    assert began.wait(COMMAND_SECONDS)
+    time.sleep(1.1)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            with alerting(workshop.deployment, workshop.ingestion(alerts=TOLD), instance):
+                pass
+    (content,) = web.contents
+    is_over.set()
+    worker.join()
+    assert content["kind"] == "batch_slow"
+    assert "is not done yet" in content["what"]
+
+
 def test_a_batch_that_takes_too_long_is_told_while_it_runs(
     workshop: Workshop, web: HttpReceiver
 ) -> None:
@@ -235,6 +297,26 @@ def test_a_channel_that_is_down_is_tried_again_and_gets_each_message_once(
     assert first == again, "the same message under the same id"
     assert (again["count"], rest["count"]) == (1, 2)
     assert {row.state for row in alerts(workshop)} == {"SENT"}
+
+
+def test_a_message_that_is_refused_holds_no_other_up_and_is_dropped_in_the_end(
+    workshop: Workshop, web: HttpReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    declare_alerts(workshop, web)
+    web.status = 400
+    workshop.put("a.jsonl.gz", cut_gzip(orders(100, 400)))
+    workshop.put("b.jsonl", json_lines(orders(1, 50)) + b"{broken\n")
+    workshop.ingest(alerts=TOLD)
+    assert {content["kind"] for content in web.contents} == {"dead_letter", "check_failed"}
+    assert "An alert of orders waits and is tried again: ops (webhook): it answered" in caplog.text
+    change(workshop, "UPDATE ingest.alert_deliveries SET attempts = 9, next_attempt_at = now()")
+    tick(workshop, alerts=TOLD)
+    assert {row.state for row in alerts(workshop)} == {"DROPPED"}
+    assert "An alert of orders is dropped: ops (webhook): it answered with HTTP 400" in caplog.text
+    web.status = 200
+    workshop.put("c.jsonl.gz", cut_gzip(orders(100, 400)))
+    workshop.ingest(alerts=TOLD)
+    assert "c.jsonl.gz" in web.contents[-1]["what"]
 
 
 def test_a_channel_that_is_down_holds_no_other_up_and_fails_no_tick(
@@ -407,7 +489,7 @@ def test_a_process_that_starts_anew_sends_nothing_twice(
     for _ in range(2):
         assert product("run", "orders").returncode == 3
     (content,) = web.contents
-    assert content["link"] == "/assets/raw/orders?view=partitions"
+    assert content["link"] == "/assets/raw/orders?view=partitions&partition=a.jsonl.gz"
     (row,) = product.json("alerts", "orders")
     assert (row["kind"], row["state"], row["delivery_id"]) == ("dead_letter", "SENT", content["id"])
 
