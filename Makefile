@@ -37,7 +37,8 @@ check: setup ## lint, format, types, and whether the code location loads
 		$(BIN)/dagster definitions validate -m ingest_assets.definitions --log-level warning
 
 test: setup ## all tests, against real services that they start and stop themselves
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal --durations=15
+	$(BIN)/python -m pytest -m "not alone" --numprocesses $(PROCESSES) --dist worksteal --durations=15
+	$(BIN)/python -m pytest -m alone
 
 clean: ## remove what tools leave behind; your data (.ingest) and .venv stay
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*

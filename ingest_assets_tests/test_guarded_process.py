@@ -28,6 +28,7 @@ def _start(guarded: GuardedProcess, **options: Path) -> list[psutil.Process]:
         guarded.spawn(["/bin/sh", "-c", _SERVER], {"PATH": "/usr/bin:/bin"}, **options)
     child = options.get("work_folder", guarded.folder) / "child"
     wait_for("child", lambda: child.exists() and child.read_text().strip(), seconds=10)
+    wait_for("pid of the server", guarded.server_pid, seconds=10)
     pid = guarded.server_pid()
     assert pid is not None
     return [psutil.Process(pid), psutil.Process(int(child.read_text()))]

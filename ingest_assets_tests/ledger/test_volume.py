@@ -11,7 +11,7 @@ from ingest_assets.ledger import batches, lookup
 from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 FILES = 1_000_000
 WAITING = 2000
