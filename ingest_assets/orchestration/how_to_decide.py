@@ -32,7 +32,8 @@ def how_to_decide(ingestion: str, version: int, location: str) -> dict[str, Any]
 
 [Open the launchpad with this config]({path}?config={quote(config, safe="")})
 
-With `plan_only: true` the run shows the plan, down to the DDL, and changes nothing.
+As it stands the run shows the plan, down to the DDL, and changes nothing. To do it, launch it again
+with `plan_only: false`.
 {_CHOICES}
 If the file is wrong, decide nothing: upload it mended under its key.
 """

@@ -37,7 +37,7 @@ class ResolveConfig(dg.Config):
         description="Who decides. Left empty, this run is named, as Dagster knows no users.",
     )
     plan_only: bool = Field(
-        default=False, description="Show what would happen, and change nothing."
+        default=True, description="Show what would happen, and change nothing; false: do it."
     )
     defaults: dict[str, Any] = Field(
         default_factory=dict,
@@ -72,14 +72,14 @@ class ResolveConfig(dg.Config):
 
 
 def resolve_config(ingestion: str, version: int) -> dict[str, object]:
-    """The run config that decides about the version, to launch as it is or with another choice."""
+    """The run config that shows the plan for the version, and decides once `plan_only` is false."""
     chosen = {
         "ingestion": ingestion,
         "version": version,
         "resolution": Resolution.MERGE.value,
         "note": "",
         "by": "",
-        "plan_only": False,
+        "plan_only": True,
     }
     return {"ops": {RESOLVE_OP: {"config": chosen}}}
 
@@ -91,7 +91,7 @@ def build_resolve_job(deployment: DeploymentSource = Deployment.from_env) -> dg.
         name=RESOLVE_OP,
         description=(
             "Makes the plan, which is in the log and in the metadata of the output, and carries it "
-            "out unless `plan_only` is set. Fails, with the reason, when it is refused."
+            "out if `plan_only` is false. Fails, with the reason, when it is refused."
         ),
         out=dg.Out(dg.Nothing),
     )
@@ -99,7 +99,7 @@ def build_resolve_job(deployment: DeploymentSource = Deployment.from_env) -> dg.
         _tag_run(context, config)
         plan: DecisionPlan | None = None
         refused: str | None = None
-        said = "Nothing was changed, as plan_only asks for."
+        said = "Nothing was changed. To do it, launch this again with plan_only: false."
         try:
             services = deployment()
             ingestion = services.ingestion(config.ingestion)
@@ -122,9 +122,9 @@ def build_resolve_job(deployment: DeploymentSource = Deployment.from_env) -> dg.
         name=RESOLVE_JOB,
         description=(
             "Decides about a schema change that parked files wait for. The failed "
-            "`schema_compatible` check of any of these files has the config, ready to launch. Set "
-            "`plan_only` to see what would happen. What was decided is in `ingest-assets schema "
-            "list`."
+            "`schema_compatible` check of any of these files has the config, ready to launch: it "
+            "shows the plan, and with `plan_only: false` carries it out. What was decided is in "
+            "`ingest-assets schema list`."
         ),
         executor_def=dg.in_process_executor,
         tags={"dagster/max_retries": "0"},  # a refusal stays one

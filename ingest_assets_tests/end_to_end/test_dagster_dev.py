@@ -212,11 +212,12 @@ def test_a_parked_file_is_decided_about_with_what_its_check_shows(running: Runni
     config = re.search(r"```yaml\n(.*?)```", shown["decide_in_launchpad"]["mdStr"], re.DOTALL)
     assert config is not None
 
-    accepted = ui.launch("resolve_schema_change", config[1].replace("merge", "accept"))
+    decided = config[1].replace("plan_only: true", "plan_only: false")
+    accepted = ui.launch("resolve_schema_change", decided.replace("merge", "accept"))
     assert running.wait_for_run(accepted) == "FAILURE"
     [refusal] = ui.failures(accepted)
     assert "no double is a struct<value: long>. Nothing was changed." in refusal
-    merged = ui.launch("resolve_schema_change", config[1])
+    merged = ui.launch("resolve_schema_change", decided)
     assert running.wait_for_run(merged) == "SUCCESS"
     assert ui.runs(runIds=[merged])[0]["tags"]["ingest/ingestion"] == "reshaped"
     running.wait_for_green("reshaped", {"a.jsonl", "b.jsonl"})

@@ -44,11 +44,14 @@ def workshop(
 
 @pytest.fixture
 def launch(workshop: Workshop) -> Launch:
-    """Each call runs the job; `changes` are made to the config that the check shows."""
+    """Each call runs the job; `changes` are made to the config that the check shows.
+
+    Unless they say otherwise, it carries the decision out.
+    """
 
     def run(**changes: Any) -> dg.ExecuteInProcessResult:
         config = yaml.safe_load(config_shown(workshop))
-        config["ops"]["resolve"]["config"].update(changes)
+        config["ops"]["resolve"]["config"].update({"plan_only": False} | changes)
         job = build_resolve_job(lambda: workshop.deployment)
         return job.execute_in_process(config, workshop.instance, raise_on_error=False)
 
@@ -160,7 +163,9 @@ def test_the_check_links_to_a_launchpad_with_the_config_it_shows(workshop: Works
     assert parse_qs(address.query) == {"config": [config_shown(workshop)]}
 
 
-def test_the_config_of_the_check_resolves_the_change(workshop: Workshop, launch: Launch) -> None:
+def test_the_config_of_the_check_resolves_the_change_once_it_is_more_than_a_plan(
+    workshop: Workshop, launch: Launch
+) -> None:
     result = launch()
     assert result.success
     found = version(workshop)
@@ -212,12 +217,16 @@ def test_the_run_has_the_plan_and_the_outcome_and_is_tagged(
     assert wanted.items() <= run.tags.items()
 
 
-def test_plan_only_shows_the_plan_and_changes_nothing(workshop: Workshop, launch: Launch) -> None:
+def test_the_config_as_the_check_shows_it_shows_the_plan_and_changes_nothing(
+    workshop: Workshop,
+) -> None:
     before = (version(workshop), workshop.statuses(), workshop.rows())
-    result = launch(plan_only=True)
+    job = build_resolve_job(lambda: workshop.deployment)
+    config = yaml.safe_load(config_shown(workshop))
+    result = job.execute_in_process(config, workshop.instance)
     assert result.success
     shown = outcome_of(result)
-    assert shown["outcome"] == "Nothing was changed, as plan_only asks for."
+    assert shown["outcome"].endswith("launch this again with plan_only: false.")
     assert "ADD COLUMN amount STRING" in shown["plan"]
     assert (version(workshop), workshop.statuses(), workshop.rows()) == before
 
@@ -268,6 +277,7 @@ def test_a_backfill_takes_values_and_expressions(workshop: Workshop) -> None:
         "resolution": "backfill",
         "defaults": {"channel": "unknown"},
         "expressions": {"source": "customer || '?'"},
+        "plan_only": False,
     }
     job = build_resolve_job(lambda: workshop.deployment)
     assert job.execute_in_process(config, workshop.instance).success
