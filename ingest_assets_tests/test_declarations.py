@@ -1,6 +1,7 @@
 """Declarations: what is accepted, and every problem of every file named with its field."""
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -563,3 +564,16 @@ def test_a_declaration_cannot_be_changed_afterwards() -> None:
     ingestion = Ingestion.model_validate(REQUIRED)
     with pytest.raises(ValueError, match="frozen"):
         ingestion.name = "others"  # type: ignore[misc]
+
+
+DOCUMENTED = (Path(__file__).parents[1] / "docs/declaration.md").read_text()
+
+
+def test_the_documented_declaration_and_its_columns_hold(tmp_path: Path) -> None:
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", DOCUMENTED, re.S)]
+    [whole] = [block for block in shown if block.get("type")]
+    [declared] = [block["schema"] for block in shown if block.keys() == {"schema"}]
+    whole["attributes"]["schema"] |= declared
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "defs.yaml").write_text(yaml.safe_dump(whole))
+    assert read_declarations(tmp_path)[1] == []

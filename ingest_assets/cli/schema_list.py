@@ -32,13 +32,8 @@ def list_command(name: str, as_json: bool) -> None:
         return
     _print(name, versions)
     for version in versions:
-        if version.status == "PENDING" and version.parked_files:
-            files = counted(version.parked_files, "file")
-            click.echo(
-                f"Version {version.version} waits for a decision, with {files}: "
-                f"ingest-assets schema show {name} {version.version}",
-                err=True,
-            )
+        if version.status == "PENDING":
+            click.echo(_next_step(name, version), err=True)
 
 
 def as_object(version: VersionRow) -> dict[str, Any]:
@@ -79,6 +74,22 @@ def grouped(changes: tuple[Change, ...]) -> dict[str, list[dict[str, Any]]]:
             item |= {"renamed_to": change.renamed_to, "score": change.score}
         kinds[change.kind.value].append(item)
     return kinds
+
+
+def _next_step(name: str, version: VersionRow) -> str:
+    """What to do about a PENDING version, and whether anything waits for that."""
+    show = f"ingest-assets schema show {name} {version.version}"
+    if not version.file_count:
+        return (
+            f"Version {version.version}, a change of the declaration, waits for a decision: {show}"
+        )
+    if not version.parked_files:
+        return (
+            f"Version {version.version} is PENDING, but no file waits for it: leave it, or reject "
+            "it."
+        )
+    files = counted(version.parked_files, "file")
+    return f"Version {version.version} waits for a decision, with {files}: {show}"
 
 
 def _print(name: str, versions: list[VersionRow]) -> None:

@@ -41,7 +41,7 @@ def columns_after(
 def accepted_columns(columns: Columns, pending: VersionRow) -> Columns:
     """The columns when those of the pending version are theirs; required is what every record had.
 
-    A version that the declaration brought says itself what is required.
+    Of a version that the declaration brought, required is what is declared so.
     """
     observed = columns_from_json(pending.fields)
     declared = [column.name for column in observed if column.is_required]

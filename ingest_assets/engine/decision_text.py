@@ -82,6 +82,8 @@ def _cost(table: ReshapePlan) -> str:
 
 
 def _files(pending: VersionRow, *, is_rejected: bool) -> str:
+    if not pending.file_count:
+        return "No file waits for it: the declaration brought it."
     if not pending.parked_files:
         return "No file waits for it any more."
     what = "To be REJECTED" if is_rejected else "To be read again"

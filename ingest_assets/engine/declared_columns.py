@@ -67,7 +67,8 @@ def apply_declaration(deployment: Deployment, ingestion: Ingestion) -> str | Non
 def _bring(state: SchemaState, change: DeclaredChange) -> int | None:
     """The index of the change that the declaration makes; None where it makes none."""
     if change.causes:
-        return state.park(change.wanted, change.difference, None)
+        required = frozenset(column.name for column in change.wanted if column.is_required)
+        return state.park(change.wanted, change.difference, None, required)
     before = {column.name: column for column in state.columns or ()}
     if change.target == tuple(before.values()):
         return state.change_index

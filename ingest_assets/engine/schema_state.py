@@ -64,7 +64,10 @@ class SchemaState:
         file_id: int | None,
         always_present: frozenset[str] = frozenset(),
     ) -> int:
-        """The index of the PENDING version of this shape; one for all files that have it."""
+        """The index of the PENDING version of this shape; one for all files that have it.
+
+        `always_present`: the columns that are required once somebody accepts it.
+        """
         wanted = fingerprint(columns)
         for index, change in enumerate(self.changes):
             if (change.status, change.fingerprint) == ("PENDING", wanted):

@@ -114,7 +114,7 @@ def apply(
         connection,
         ingestion,
         decision.version,
-        _rejection(decision),
+        _rejection(ingestion, decision) if decision.action == Resolution.REJECT else None,
         new_route=decision.new_route,
         judges_all=decision.fields is not None,
     )
@@ -209,10 +209,13 @@ def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecis
         )
 
 
-def _rejection(decision: SchemaDecision) -> str | None:
-    if decision.action != Resolution.REJECT:
-        return None
-    return f"Rejected by {decision.actor}" + (f": {decision.note}" if decision.note else ".")
+def _rejection(ingestion: str, decision: SchemaDecision) -> str:
+    note = f": {decision.note}" if decision.note else "."
+    return (
+        f"Schema version {decision.version} was rejected, and nothing of the file was written; "
+        f"`ingest-assets schema show {ingestion} {decision.version}` has the differences. Uploaded "
+        f"again under its key, it is judged anew. Rejected by {decision.actor}{note}"
+    )
 
 
 def _note(

@@ -23,7 +23,7 @@ def send_on(
                 status = CASE WHEN :is_rejected THEN 'REJECTED' ELSE 'DISCOVERED' END,
                 attempts = CASE WHEN :is_rejected THEN attempts ELSE 0 END,
                 error_type = CASE WHEN :is_rejected THEN error_type END,
-                error = CASE WHEN :is_rejected THEN error || ' ' || :rejection END,
+                error = CASE WHEN :is_rejected THEN :rejection END,
                 route = CASE WHEN parked.is_its THEN coalesce(:new_route, route) ELSE route END,
                 crashes = 0, next_attempt_at = NULL, updated_at = now()
             FROM (SELECT file_id, schema_version IS NOT DISTINCT FROM :version AS is_its

@@ -1,6 +1,6 @@
 """What a change of a table's schema would do, said before it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pyiceberg.table import Table
@@ -67,12 +67,13 @@ def plan_reshape(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
     size_bytes = sum(file.file_size_in_bytes for file in files)
     rows = sum(file.record_count for file in files)
     values = rows * sum(isinstance(operation, Retype) for operation in operations)
+    filled = {operation.column for operation in operations if isinstance(operation, Fill)}
     statements: list[str] = []
     for operation, schema in zip(operations, shape.schemas, strict=True):
         statements += ddl_of(identifier, operation, schema)
     return ReshapePlan(
         tuple(statements),
-        tuple(_seen(operation) for operation in operations),
+        tuple(_seen(operation, filled) for operation in operations),
         bool(files),
         len(files),
         rows,
@@ -88,17 +89,20 @@ def plan_reshape(table: Table, operations: Sequence[Operation]) -> ReshapePlan:
 
 
 def _estimate(size_bytes: int, values: int) -> str:
+    converted = f"{values} values to convert at {CONVERTED_VALUES_PER_SECOND} a second, "
     return (
         f"{size_bytes / 1e6:.1f} MB of Parquet at {REWRITE_BYTES_PER_SECOND / 1e6:.0f} MB/s, "
-        f"{values} values to convert at {CONVERTED_VALUES_PER_SECOND} a second, as measured on a "
-        "machine of two cores with its warehouse on disk, and a commit of a second. A commit of "
-        "another writer meanwhile makes all of it begin anew."
+        f"{converted if values else ''}as measured on a machine of two cores with its warehouse on "
+        "disk, and a commit of a second. A commit of another writer meanwhile makes all of it "
+        "begin anew."
     )
 
 
-def _seen(operation: Operation) -> str:
+def _seen(operation: Operation, filled: Collection[str]) -> str:
     name = dotted(path_of(operation))
     match operation:
+        case AddColumn() if name in filled:
+            return f"{name} is new, in one commit with its values."
         case AddColumn():
             return f"{name} is new and null in all rows there are."
         case Promote():
@@ -127,6 +131,7 @@ def _undo(table: Table, operations: Sequence[Operation]) -> str:
         f"A rollback to snapshot {snapshot_id} brings back the rows of before, and leaves what "
         "was committed after it out; Iceberg does not roll back the schema with it."
     )
+    added = {path_of(operation) for operation in operations if isinstance(operation, AddColumn)}
     for operation in operations:
         name = dotted(path_of(operation))
         match operation:
@@ -141,8 +146,10 @@ def _undo(table: Table, operations: Sequence[Operation]) -> str:
                 )
             case Rename(new_name=new_name):
                 text += f" {name} keeps the name {new_name}: rename it back."
-            case AddColumn() | Promote():
-                text += f" {name} stays as it then is, which hurts nobody."
-            case Fill():
+            case AddColumn():
+                text += f" {name} stays, and is null in those rows: drop it."
+            case Promote():
+                text += f" {name} keeps the wider type, which holds what it held."
+            case Fill() if path_of(operation) not in added:
                 text += f" {name} is null again where it was."
     return text

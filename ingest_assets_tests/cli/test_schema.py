@@ -7,6 +7,7 @@ import re
 import select
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ingest_assets.ledger.states import FileStatus
 from ingest_assets_tests.cli.conftest import Cli, plain
 from ingest_assets_tests.end_to_end.product import PROGRAM
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
+from ingest_assets_tests.end_to_end.workshop import attributes, declare
 
 Put = Callable[[str, bytes], None]
 ANSWER_SECONDS = 60
@@ -76,6 +78,28 @@ def test_the_list_is_lines_with_tabs_where_there_is_no_terminal(parked: Cli) -> 
     assert second[4] == "`amount`: was double, the file has struct<value: long>"
     assert result.stderr == (
         "Version 2 waits for a decision, with 1 file: ingest-assets schema show orders 2\n"
+    )
+
+
+def test_a_version_whose_files_were_mended_is_said_to_hold_up_none(parked: Cli, put: Put) -> None:
+    put("b.jsonl", json_lines(orders(4, 2)))
+    assert parked("run", "orders").exit_code == 0
+    assert parked("schema", "list", "orders").stderr == (
+        "Version 2 is PENDING, but no file waits for it: leave it, or reject it.\n"
+    )
+
+
+def test_a_refused_change_of_the_declaration_is_listed_as_one_that_waits(
+    working_cli: Cli, put: Put, defs: Path, bucket: str
+) -> None:
+    put("a.jsonl", json_lines(orders(1)))
+    working_cli("run", "orders")
+    narrower = {"columns": [{"name": "order_id", "type": "int"}]}
+    declare(defs, attributes(bucket, schema=narrower))
+    working_cli("run", "orders")
+    assert working_cli("schema", "list", "orders").stderr == (
+        "Version 2, a change of the declaration, waits for a decision: "
+        "ingest-assets schema show orders 2\n"
     )
 
 

@@ -6,7 +6,10 @@ import dagster as dg
 import pytest
 from pyiceberg.schema import Schema
 
+from ingest_assets.engine.decision_plan import plan_resolution
+from ingest_assets.engine.decision_text import plan_lines
 from ingest_assets.orchestration.asset import build_asset
+from ingest_assets.schema.resolution import Resolution
 from ingest_assets_tests.end_to_end.sample_orders import csv_file, json_lines, orders, parquet_file
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
@@ -217,6 +220,21 @@ def test_what_breaks_waits_and_the_ingestion_goes_on(
     assert versions(workshop)[2][1] == "REJECTED"
     assert ingest(workshop, [ID, NOTE]).refused is None
     assert versions(workshop)[3:] == [(4, "ACTIVE", "NON_BREAKING")]
+
+
+def test_an_accepted_change_of_the_declaration_requires_what_the_declaration_requires(
+    workshop: Workshop,
+) -> None:
+    workshop.put("a", json_lines(orders(1)))
+    ingest(workshop, [ID, AMOUNT])
+    changed = [ID, {**AMOUNT, "type": "string", "required": False}]
+    assert ingest(workshop, changed).refused is not None
+    plan = plan_resolution(workshop.deployment, workshop.ingestion(), 3, Resolution.ACCEPT)
+    said = "\n".join(plan_lines(plan))
+    assert "Files may lack from now on: amount\n" in said
+    assert "No file waits for it: the declaration brought it.\n" in said
+    required = {column.name for column in plan.after if column.is_required}
+    assert required == {"order_id"}
 
 
 def test_a_description_is_changed_in_the_table_and_the_ui_and_makes_no_version(

@@ -205,7 +205,11 @@ def test_rejected_files_never_come_in_and_what_is_uploaded_anew_is_judged_anew(
     assert values(workshop) == [(1, {"v": 1}, None)]
     rejected = workshop.files()["b"]
     assert rejected.status == "REJECTED"
-    assert f"Rejected by {PERSON}: {WHY}" in str(rejected.error)
+    assert str(rejected.error) == (
+        f"Schema version {version} was rejected, and nothing of the file was written; "
+        f"`ingest-assets schema show orders {version}` has the differences. Uploaded again under "
+        f"its key, it is judged anew. Rejected by {PERSON}: {WHY}"
+    )
     assert_decided(workshop, version, "reject", "REJECTED")
     put(workshop, "b", [{"id": 2, "v": 2}])
     put(workshop, "c", new)

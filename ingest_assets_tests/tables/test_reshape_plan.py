@@ -102,6 +102,17 @@ def test_a_plan_counts_what_a_rewrite_would_rewrite(lake: Lake) -> None:
     assert "No data is rewritten" in found.estimate
 
 
+def test_a_column_that_comes_with_values_is_never_said_to_be_null(lake: Lake) -> None:
+    added = AddColumn(("price",), PRICE)
+    found = _plan(_lake(lake), added, Fill("price", Constant("0.00")))
+    assert found.readers_see[0] == "price is new, in one commit with its values."
+    assert "values to convert" not in found.estimate
+    assert found.undo.endswith(" price stays, and is null in those rows: drop it.")
+    found = _plan(lake, added)
+    assert found.readers_see == ("price is new and null in all rows there are.",)
+    assert found.undo.endswith(" price stays, and is null in those rows: drop it.")
+
+
 def test_undo_is_what_the_plan_says_it_is(lake: Lake) -> None:
     """Iceberg rolls back rows, and never a schema."""
     operations = [Retype(("amount",), STRING), Rename(("region",), "area"), Drop(("at",))]
