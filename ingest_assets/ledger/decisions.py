@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ingest_assets.decision_errors import DecisionOutdatedError
-from ingest_assets.ledger import parked_files, resolved_versions, schema_versions
+from ingest_assets.ledger import parked_files, registry, resolved_versions, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import LEASE, Holder
 from ingest_assets.ledger.resolved_versions import Resolved
@@ -186,6 +186,11 @@ def _check_current(connection: Connection, ingestion: str, decision: SchemaDecis
         raise DecisionOutdatedError(
             f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
             "changed; look again in a minute. If its process died, the next tick or pass ends it."
+        )
+    if decision.new_route in registry.routes(connection, ingestion):
+        raise DecisionOutdatedError(
+            f"Another shape of {ingestion} has been given the table {decision.new_route} by now. "
+            "Nothing was changed; look at the plan again."
         )
     active = schema_versions.active(connection, ingestion, decision.route)
     if (active.version if active else None) != decision.base_version:
