@@ -14,7 +14,8 @@ def send_on(
 ) -> None:
     """The files parked under `version` are REJECTED with a reason, or else wait to be read again.
 
-    `new_route` is the table that they go into from now on, None where it stays. `judges_all`: the
+    `new_route` is the table that they go into from now on, None where it stays. A file of which an
+    earlier upload is in the table is read there once more: so its rows leave it. `judges_all`: the
     files that are parked under other versions are read again too, because the columns are others.
     """
     connection.execute(
@@ -24,7 +25,8 @@ def send_on(
                 attempts = CASE WHEN :is_rejected THEN attempts ELSE 0 END,
                 error_type = CASE WHEN :is_rejected THEN error_type END,
                 error = CASE WHEN :is_rejected THEN error || ' ' || :rejection END,
-                route = CASE WHEN parked.is_its THEN coalesce(:new_route, route) ELSE route END,
+                route = CASE WHEN parked.is_its AND committed_content_id IS NULL
+                             THEN coalesce(:new_route, route) ELSE route END,
                 crashes = 0, next_attempt_at = NULL, updated_at = now()
             FROM (SELECT file_id, schema_version IS NOT DISTINCT FROM :version AS is_its
                   FROM ingest.files

@@ -38,6 +38,22 @@ def roll_back(workshop: Workshop, identifier: str, commits: int = 1) -> None:
     table.manage_snapshots().rollback_to_snapshot(target.snapshot_id).commit()
 
 
+def test_a_parked_file_takes_its_earlier_rows_along_to_the_new_table(workshop: Workshop) -> None:
+    workshop.put("a.json", plain(1, 2))
+    workshop.put("b.json", plain(3))
+    ingest(workshop)
+    workshop.put("a.json", priced(1, 2))
+    workshop.put("c.json", priced(4))
+    assert ingest(workshop) == {"PARKED": 2}
+    assert ids(workshop, DECLARED) == [1, 2, 3]
+
+    resolve(workshop, 2, Resolution.NEW_TABLE)
+    assert ingest(workshop) == {"SUCCESS": 2}
+
+    assert both(workshop) == ([3], [1, 2, 4])
+    assert ingest(workshop) == {}
+
+
 def test_two_shapes_never_get_one_table(workshop: Workshop) -> None:
     workshop.put("a.json", plain(1))
     ingest(workshop)
