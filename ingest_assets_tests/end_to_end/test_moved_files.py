@@ -12,6 +12,7 @@ from ingest_assets_tests.end_to_end.two_shapes import (
     LAYOUT,
     OTHER,
     ids,
+    part,
     plain,
     priced,
     resolve,
@@ -52,6 +53,17 @@ def test_a_parked_file_takes_its_earlier_rows_along_to_the_new_table(workshop: W
 
     assert both(workshop) == ([3], [1, 2, 4])
     assert ingest(workshop) == {}
+
+
+def test_rows_of_before_stay_when_the_other_table_cannot_have_those_of_now(
+    workshop: Workshop,
+) -> None:
+    part(workshop)
+    workshop.put("a.json", priced(1, 2) + b"\n{broken\n{broken\n{broken")
+    ingest(workshop)
+
+    assert workshop.statuses()["a.json"] == "DEAD_LETTER"
+    assert both(workshop) == ([1, 2, 3], [4, 5, 6])
 
 
 def test_two_shapes_never_get_one_table(workshop: Workshop) -> None:
