@@ -11,6 +11,7 @@ from ingest_assets_tests.end_to_end.two_shapes import (
     DECLARED,
     LAYOUT,
     OTHER,
+    PLAIN,
     ids,
     part,
     plain,
@@ -53,6 +54,43 @@ def test_a_parked_file_takes_its_earlier_rows_along_to_the_new_table(workshop: W
 
     assert both(workshop) == ([3], [1, 2, 4])
     assert ingest(workshop) == {}
+
+
+def test_a_rollback_that_brings_moved_rows_back_leaves_them_in_one_table(
+    workshop: Workshop,
+) -> None:
+    part(workshop)
+    workshop.put("a.json", priced(1, 2))
+    assert ingest(workshop) == {"SUCCESS": 1}
+    assert both(workshop) == ([3], [1, 2, 4, 5, 6])
+
+    roll_back(workshop, DECLARED)
+    assert ids(workshop, DECLARED) == [1, 2, 3]
+    ingest(workshop)
+
+    assert both(workshop) == ([3], [1, 2, 4, 5, 6])
+    assert set(workshop.statuses().values()) == {"SUCCESS"}
+    assert ingest(workshop) == {}
+
+
+def test_a_rollback_brings_moved_rows_back_into_a_table_that_takes_them_by_now(
+    workshop: Workshop,
+) -> None:
+    part(workshop, PLAIN)
+    workshop.put("a.json", priced(1, 2))
+    workshop.ingest()
+    workshop.put("b.json", json_lines([{"id": 3, "amount": "three"}]))
+    assert workshop.ingest().counts == {"PARKED": 1}
+    resolve(workshop, 3, Resolution.MERGE, PLAIN)
+    workshop.ingest()
+    assert both(workshop) == ([3], [1, 2, 4, 5, 6])
+
+    roll_back(workshop, DECLARED, 3)
+    assert ids(workshop, DECLARED) == [1, 2, 3]
+    workshop.ingest()
+
+    assert both(workshop) == ([3], [1, 2, 4, 5, 6])
+    assert set(workshop.statuses().values()) == {"SUCCESS"}
 
 
 def test_rows_of_before_stay_when_the_other_table_cannot_have_those_of_now(
