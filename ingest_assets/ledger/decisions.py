@@ -79,9 +79,7 @@ def prepare(
 
 
 def carry_out(connection: Connection, ingestion: str, decision: SchemaDecision) -> int | None:
-    """The versions and the parked files are as decided; the number of the version it is about.
-
-    For a decision that leaves the table as it is.
+    """As decided, where the table stays as it is; the number of the version it is about.
 
     Raises:
         DecisionOutdatedError: as `prepare`.
@@ -189,8 +187,8 @@ def _check_current(connection: Connection, ingestion: str, decision: SchemaDecis
         )
     if decision.new_route in registry.routes(connection, ingestion):
         raise DecisionOutdatedError(
-            f"Another shape of {ingestion} has been given the table {decision.new_route} by now. "
-            "Nothing was changed; look at the plan again."
+            f"Another shape of {ingestion} has the table {decision.new_route} by now. Nothing was "
+            "changed; look at the plan again."
         )
     active = schema_versions.active(connection, ingestion, decision.route)
     if (active.version if active else None) != decision.base_version:

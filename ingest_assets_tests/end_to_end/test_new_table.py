@@ -49,6 +49,19 @@ def test_later_files_of_the_shape_go_there_and_may_add_columns(parted: Workshop)
     assert "more" not in parted.rows("raw.orders")[0]
 
 
+def test_a_column_of_the_declared_layout_may_come_into_it_later(parted: Workshop) -> None:
+    parted.put("e.json", priced(7, name="n7"))
+    assert parted.ingest(table=LAYOUT).counts == {"SUCCESS": 1}
+    parted.put("f.json", priced(8, name="n8"))
+    assert parted.ingest(table=LAYOUT).counts == {"SUCCESS": 1}
+    assert ids(parted, OTHER) == [4, 5, 6, 7, 8]
+    parted.put("g.json", json_lines([{"id": 9}]))
+    assert parted.ingest(table=LAYOUT).counts == {"PARKED": 1}
+    parted.put("c.json", json_lines([{"id": 4}]))
+    assert parted.ingest(table=LAYOUT).counts == {"PARKED": 1}
+    assert resolve(parted, 5, Resolution.MERGE) == 5  # of the other table
+
+
 def test_a_file_that_changes_its_shape_moves_with_all_its_rows(parted: Workshop) -> None:
     parted.put("a.json", priced(1))
     parted.put("d.json", plain(50))
