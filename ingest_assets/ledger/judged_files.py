@@ -49,7 +49,9 @@ _APPLY = text("""
                a.outcome = 'ROUTED' AS is_routed,
                a.outcome = 'PARKED' AND coalesce(v.status NOT IN ('PENDING', 'REJECTED'), false)
                    AS is_settled,
-               a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected
+               a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected,
+               concat(' Rejected by ', v.resolved_by, coalesce(': ' || nullif(v.note, ''), '.'))
+                   AS rejection
         FROM ingest.attempts a
         JOIN ingest.batches b USING (batch_id)
         JOIN ingest.files f USING (file_id)
@@ -78,7 +80,8 @@ _APPLY = text("""
         next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
                                THEN j.retry_at END,
         error_type = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error_type END,
-        error = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error END,
+        error = CASE WHEN j.is_overtaken OR j.is_settled THEN NULL
+                     WHEN j.is_rejected THEN j.error || j.rejection ELSE j.error END,
         crashes = 0, batch_id = NULL, updated_at = now(),
         schema_version = CASE WHEN j.is_written OR j.outcome = 'PARKED'
                               THEN j.schema_version ELSE f.schema_version END,
