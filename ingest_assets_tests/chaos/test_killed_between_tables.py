@@ -12,6 +12,7 @@ import pytest
 
 from ingest_assets.engine.steps import Step
 from ingest_assets_tests.chaos import work, worker
+from ingest_assets_tests.chaos.deciding import decision
 from ingest_assets_tests.chaos.two_tables import OTHER, ShapedSchedule, TwoTables
 from ingest_assets_tests.chaos.worker import Fault
 from ingest_assets_tests.chaos.world import World
@@ -42,6 +43,30 @@ def test_a_worker_killed_while_files_change_tables_loses_and_doubles_nothing(
         assert code == -Signals.SIGKILL
     for _ in range(2):
         work.engine_pass(shaped.deployment, shaped.ingestion)
+
+    shaped.assert_in_their_tables()
+
+
+def test_a_worker_that_makes_the_other_table_too_late_leaves_no_rows_of_old(
+    shaped: TwoTables,
+) -> None:
+    shaped.put_shaped("a.json", "")
+    shaped.put_shaped("b.json", OTHER)
+    work.engine_pass(shaped.deployment, shaped.ingestion)
+    decision("new_table")(shaped.deployment, shaped.ingestion)
+    asleep = Fault(Step.LEASE_CHECKED, Signals.SIGSTOP)
+    sleeper = worker.start(shaped, work.engine_pass, asleep)
+    assert sleeper.await_stop()
+    shaped.put_shaped("b.json", "")
+    shaped.expire_leases()
+    work.engine_pass(shaped.deployment, shaped.ingestion)
+    assert shaped.rows() == shaped.expected_rows
+
+    sleeper.go_on()
+    assert sleeper.join() == 0
+    assert sum(shaped.rows_in(OTHER).values()) == 3
+    shaped.put_shaped("b.json", OTHER)  # rows of earlier contents are in both tables
+    work.engine_pass(shaped.deployment, shaped.ingestion)
 
     shaped.assert_in_their_tables()
 
