@@ -111,11 +111,15 @@ class BatchWork:
             )
 
     def _open_state(self) -> SchemaState:
-        known = known_schema(self.deployment.ledger, self.ingestion.name, self.claimed.route)
-        must_exist = known.was_ever_written and not self.may_create
-        route = self.claimed.route
-        target = open_table(self.deployment, self.ingestion, must_exist=must_exist, route=route)
-        return open_state(known, target, self.claimed.files[0].file_id)
+        """The schema to begin with; what is decided between two looks is looked at again."""
+        ledger, name, route = self.deployment.ledger, self.ingestion.name, self.claimed.route
+        known = known_schema(ledger, name, route)
+        while True:
+            must_exist = known.was_ever_written and not self.may_create
+            target = open_table(self.deployment, self.ingestion, must_exist=must_exist, route=route)
+            before, known = known, known_schema(ledger, name, route)
+            if known == before:
+                return open_state(known, target, self.claimed.files[0].file_id)
 
     def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
         """The files of a batch that failed as a whole are where the next pass finds them."""
