@@ -146,8 +146,8 @@ class Stager:
         try:
             if file.moves_to is not None:
                 raise OtherTableError(
-                    f"The rows of {file.source.uri} leave this table, which a rollback gave them "
-                    "back; they belong into another one.",
+                    f"Rows of {file.source.uri} are in a table that they had left; they leave it "
+                    "again, and a later batch reads the file for the table that it belongs into.",
                     file.moves_to,
                 )
             fetched = fetching.result()

@@ -66,7 +66,7 @@ def upgrade() -> None:
         route = sa.Column("route", sa.Text(), nullable=False, server_default="")
         op.add_column(table, route, schema="ingest")
     tables = postgresql.ARRAY(sa.Text())
-    also_in = sa.Column("also_in", tables, nullable=False, server_default="{}")
+    also_in: sa.Column[object] = sa.Column("also_in", tables, nullable=False, server_default="{}")
     op.add_column("files", also_in, schema="ingest")
     _index_versions(["ingestion", "route"], ["ingestion", "route", "fingerprint"])
 
