@@ -111,10 +111,15 @@ class BatchWork:
             )
 
     def _open_state(self) -> SchemaState:
-        known = known_schema(self.deployment.ledger, self.ingestion.name, self.claimed.route)
-        must_exist = known.was_ever_written and not self.may_create
-        target = open_table(self.deployment, self.ingestion, must_exist=must_exist)
-        return open_state(known, target, self.claimed.files[0].file_id)
+        """The schema to begin with; what is decided between two looks is looked at again."""
+        ledger, name, route = self.deployment.ledger, self.ingestion.name, self.claimed.route
+        known = known_schema(ledger, name, route)
+        while True:
+            must_exist = known.was_ever_written and not self.may_create
+            target = open_table(self.deployment, self.ingestion, must_exist=must_exist, route=route)
+            before, known = known, known_schema(ledger, name, route)
+            if known == before:
+                return open_state(known, target, self.claimed.files[0].file_id)
 
     def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
         """The files of a batch that failed as a whole are where the next pass finds them."""
@@ -195,8 +200,14 @@ def claim(
     return BatchWork(deployment, ingestion, claimed, lease, may_create)
 
 
-def open_table(deployment: Deployment, ingestion: Ingestion, *, must_exist: bool) -> Target:
-    """The ingestion's table, if it may write to it; raises as `tables.target.open_target`."""
+def open_table(
+    deployment: Deployment, ingestion: Ingestion, *, must_exist: bool, route: str = ""
+) -> Target:
+    """The ingestion's table, if it may write to it; raises as `tables.target.open_target`.
+
+    The layout is declared for the declared table. Another one (`route` as in `ledger.tables`) was
+    made with what it had in common with that, and keeps it whatever columns both get.
+    """
     table = ingestion.table
     layout = TableLayout(
         tuple(PartitionTerm.parse(term) for term in table.partition_by),
@@ -209,4 +220,5 @@ def open_table(deployment: Deployment, ingestion: Ingestion, *, must_exist: bool
         layout,
         deployment.owner(ingestion),
         must_exist=must_exist,
+        keeps_spec=bool(route),
     )

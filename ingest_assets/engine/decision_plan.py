@@ -97,7 +97,7 @@ def basis(deployment: Deployment, ingestion: Ingestion, route: str = "") -> Basi
     known = None if active is None else columns_from_json(active.fields)
     if route:
         ingestion = ingestion.for_table(route, common)
-    target = open_table(deployment, ingestion, must_exist=is_written)
+    target = open_table(deployment, ingestion, must_exist=is_written, route=route)
     columns = effective_columns(known, target.columns)
     if columns is None:
         raise DecisionRefusedError(

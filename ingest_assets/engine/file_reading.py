@@ -94,7 +94,7 @@ class FileReading:
         """
         if not self._read_fast(content):
             self._read_carefully(content)
-        self._check_ratio()
+        self._check_ratio(self.rejected.row_count, self.rows.row_count)
 
     def _read_fast(self, content: Content) -> bool:
         columns = self._state.columns
@@ -128,13 +128,30 @@ class FileReading:
         rules = _rules(self._ingestion, ())
         for route, columns in self._state.others:
             observed = self._reader.observe(content, columns)
-            if not decide(columns, observed, rules).is_parked:
+            decision = decide(columns, observed, rules)
+            if not decision.is_parked:
+                if self._file.committed_content_id is not None:
+                    self._read_through(content, decision)
                 name = route or "the declared table"
                 raise OtherTableError(
                     f"{self._file.source.uri} has the shape of {name}. A later batch writes it "
                     "there.",
                     route,
                 )
+
+    def _read_through(self, content: Content, decision: Decision) -> None:
+        """Nothing, if the other table can take the file: else its rows of before stay here.
+
+        Raises:
+            RejectedRatioError, FileContentError: it cannot.
+        """
+        rejected = good = 0
+        for chunk in self._reader.read_careful(content, decision.target):
+            good += chunk.rows.num_rows
+            rejected += chunk.rejected.num_rows
+            if chunk.rejected.num_rows:
+                self._sample(chunk.rejected)
+        self._check_ratio(rejected, good)
 
     def _park(self, content: Content, observed: Observed, decision: Decision) -> None:
         """Raises SchemaParkedError with what a person needs to decide."""
@@ -169,9 +186,8 @@ class FileReading:
         for index in range(min(_SAMPLES - len(samples), rejected.num_rows)):
             samples.append(first_reason(rejected.slice(index)))
 
-    def _check_ratio(self) -> None:
-        rejected = self.rejected.row_count
-        total = rejected + self.rows.row_count
+    def _check_ratio(self, rejected: int, good: int) -> None:
+        total = rejected + good
         if rejected and rejected / total > self._ingestion.max_rejected_ratio:
             raise RejectedRatioError(
                 f"{rejected} of the {total} rows of {self._file.source.uri} cannot be read, more "

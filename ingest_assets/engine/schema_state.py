@@ -157,9 +157,13 @@ def open_state(known: KnownSchema, target: Target, file_id: int | None) -> Schem
     """
     version = known.version
     active = None if version is None else columns_from_json(version.fields)
-    columns = effective_columns(_decided(known, target) or active, target.columns)
+    decided, ignored = _decided(known, target), known.ignored
+    if decided is not None:
+        ignored += registry.ignored_by(decided.action, decided.diff or {})
+    wanted = active if decided is None else columns_from_json(decided.fields or [])
+    columns = effective_columns(wanted, target.columns)
     number = version.version if version else None
-    state = SchemaState(target, columns, number, known.ignored, known.route, known.others)
+    state = SchemaState(target, columns, number, ignored, known.route, known.others)
     is_known = (
         version is not None
         and columns is not None
@@ -171,8 +175,8 @@ def open_state(known: KnownSchema, target: Target, file_id: int | None) -> Schem
     return state
 
 
-def _decided(known: KnownSchema, target: Target) -> Columns | None:
-    """The columns by the decision that is being carried out, if it is in the table already."""
+def _decided(known: KnownSchema, target: Target) -> SchemaDecision | None:
+    """The decision on the columns that is being carried out, if it is in the table already."""
     if known.under_way is None or target.base is None:
         return None
     batch_id, decision = known.under_way
@@ -180,4 +184,4 @@ def _decided(known: KnownSchema, target: Target) -> Columns | None:
         return None
     if ancestor_with(target.base, BATCH_PROPERTY, batch_id) is None:
         return None
-    return columns_from_json(decision.fields)
+    return decision

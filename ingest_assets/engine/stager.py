@@ -96,7 +96,7 @@ class Stager:
         """
         started = time.monotonic()
         columns = self._state.columns
-        if columns is None:
+        if columns is None or any(file.moves_to is not None for file in files):
             raise Stumbled
         contents = [fetched.content for fetched in fetches]
         rows, counts = self._reader.read_together(contents, columns)
@@ -144,6 +144,12 @@ class Stager:
         fetching.exception()  # waits
         started = time.monotonic()
         try:
+            if file.moves_to is not None:
+                raise OtherTableError(
+                    f"Rows of {file.source.uri} are in a table that they had left; they leave it "
+                    "again, and a later batch reads the file for the table that it belongs into.",
+                    file.moves_to,
+                )
             fetched = fetching.result()
             return self._ingest(file, fetched.content, started - fetched.seconds)
         except SchemaParkedError as error:

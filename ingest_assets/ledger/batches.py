@@ -12,7 +12,11 @@ from ingest_assets.ledger.row_locks import lock_files_of
 
 @dataclass(frozen=True)
 class ClaimedFile:
-    """One file of a claimed batch, at the content that is to be read."""
+    """One file of a claimed batch, at the content that is to be read.
+
+    `moves_to`: the batch is not to read it but to let its rows go, because they belong into that
+    table (`route` as in `ledger.tables`).
+    """
 
     file_id: int
     content_id: int
@@ -20,6 +24,7 @@ class ClaimedFile:
     committed_content_id: int | None
     attempts: int
     crashes: int
+    moves_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ def claim(
             committed_content_id=row.committed_content_id,
             attempts=row.attempts,
             crashes=row.crashes,
+            moves_to=row.route if batch.route in row.also_in else None,
         )
         for row in sorted(rows, key=arrival)
     )

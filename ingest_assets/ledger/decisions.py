@@ -13,7 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ingest_assets.decision_errors import DecisionOutdatedError
-from ingest_assets.ledger import audit, parked_files, resolved_versions, schema_versions
+from ingest_assets.ledger import (
+    audit,
+    parked_files,
+    registry,
+    resolved_versions,
+    schema_versions,
+)
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import LEASE, Holder
 from ingest_assets.ledger.resolved_versions import Resolved
@@ -81,9 +87,7 @@ def prepare(
 
 
 def carry_out(connection: Connection, ingestion: str, decision: SchemaDecision) -> int | None:
-    """The versions and the parked files are as decided; the number of the version it is about.
-
-    For a decision that leaves the table as it is.
+    """As decided, where the table stays as it is; the number of the version it is about.
 
     Raises:
         DecisionOutdatedError: as `prepare`.
@@ -114,10 +118,12 @@ def apply(
         connection,
         ingestion,
         decision.version,
-        _rejection(ingestion, decision) if decision.action == Resolution.REJECT else None,
+        is_rejected=decision.action == Resolution.REJECT,
         new_route=decision.new_route,
         judges_all=decision.fields is not None,
     )
+    if decision.action == Resolution.REJECT and version is not None:
+        parked_files.let_rejection_be_told(connection, ingestion, version)
     _note(connection, ingestion, decision, version, batch_id)
     return version
 
@@ -183,6 +189,11 @@ def _check_current(connection: Connection, ingestion: str, decision: SchemaDecis
             f"Another decision about the schema of {ingestion} is being carried out. Nothing was "
             "changed; look again in a minute. If its process died, the next tick or pass ends it."
         )
+    if decision.new_route in registry.tables_of_all(connection):
+        raise DecisionOutdatedError(
+            f"{decision.new_route} is the table of another shape or ingestion by now. Nothing was "
+            "changed; look at the plan again."
+        )
     active = schema_versions.active(connection, ingestion, decision.route)
     if (active.version if active else None) != decision.base_version:
         raise DecisionOutdatedError(
@@ -207,15 +218,6 @@ def _check_pending(connection: Connection, ingestion: str, decision: SchemaDecis
             + (f" ({found.resolution} by {found.resolved_by})" if found.resolution else "")
             + ". Nothing was changed."
         )
-
-
-def _rejection(ingestion: str, decision: SchemaDecision) -> str:
-    note = f": {decision.note}" if decision.note else "."
-    return (
-        f"Schema version {decision.version} was rejected, and nothing of the file was written; "
-        f"`ingest-assets schema show {ingestion} {decision.version}` has the differences. Uploaded "
-        f"again under its key, it is judged anew. Rejected by {decision.actor}{note}"
-    )
 
 
 def _note(

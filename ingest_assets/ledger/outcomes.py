@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from ingest_assets.ledger import decisions, schema_versions
+from ingest_assets.ledger import decisions, judged_files, schema_versions
 from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.row_locks import lock_files_of
 from ingest_assets.ledger.schema_versions import SchemaChange
@@ -138,80 +138,10 @@ def finish(
     lock_files_of(connection, batch_id)
     changes = [SchemaChange(**change) for change in batch.schema_changes or []]
     versions = schema_versions.apply(connection, batch.ingestion, batch_id, changes)
-    _number(connection, batch_id, versions)
-    connection.execute(
-        _APPLY_OUTCOMES,
-        {
-            "batch_id": batch_id,
-            "snapshot_id": snapshot_id,
-            "backoff": [wait.total_seconds() for wait in backoff],
-        },
-    )
+    judged_files.number(connection, batch_id, versions)
+    judged_files.apply(connection, batch_id, snapshot_id, backoff)
     schema_versions.mark_written(connection, batch.ingestion, batch_id)
     return True
-
-
-def _number(connection: Connection, batch_id: str, versions: Sequence[int]) -> None:
-    """Each attempt has the number of the version that it brought or met."""
-    connection.execute(
-        text("""
-            UPDATE ingest.attempts SET
-                finished_at = now(),
-                schema_version = coalesce(
-                    CAST(CAST(:versions AS jsonb)->>change_index AS int), schema_version)
-            WHERE batch_id = :batch_id
-        """),
-        {"batch_id": batch_id, "versions": json.dumps(versions)},
-    )
-
-
-_APPLY_OUTCOMES = text("""
-    WITH judged AS (
-        SELECT a.*, f.content_id <> a.content_id AS is_overtaken,
-               now() + make_interval(secs => (CAST(:backoff AS float8[]))[
-                   least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
-               c.etag AS read_etag,
-               a.outcome = 'ROUTED' AS is_routed,
-               a.outcome = 'PARKED' AND coalesce(v.status NOT IN ('PENDING', 'REJECTED'), false)
-                   AS is_settled,
-               a.outcome = 'PARKED' AND v.status = 'REJECTED' AS is_rejected
-        FROM ingest.attempts a
-        JOIN ingest.files f USING (file_id)
-        JOIN ingest.contents c ON c.content_id = a.content_id
-        LEFT JOIN ingest.schema_versions v
-               ON v.ingestion = f.ingestion AND v.version = a.schema_version
-        WHERE a.batch_id = :batch_id
-    )
-    UPDATE ingest.files f SET
-        status = CASE WHEN j.is_overtaken OR j.is_settled OR j.is_routed THEN 'DISCOVERED'
-                      WHEN j.is_rejected THEN 'REJECTED' ELSE j.outcome END,
-        attempts = CASE WHEN j.is_overtaken OR j.is_settled OR j.is_routed THEN 0
-                        ELSE f.attempts + 1 END,
-        route = CASE WHEN j.is_routed THEN j.detail->>'route' ELSE f.route END,
-        next_attempt_at = CASE WHEN NOT j.is_overtaken AND j.outcome = 'FAILED'
-                               THEN j.retry_at END,
-        error_type = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error_type END,
-        error = CASE WHEN NOT (j.is_overtaken OR j.is_settled) THEN j.error END,
-        crashes = 0, batch_id = NULL, updated_at = now(),
-        schema_version = CASE WHEN j.outcome IN ('SUCCESS', 'PARKED')
-                              THEN j.schema_version ELSE f.schema_version END,
-        committed_content_id = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
-                                    THEN j.content_id ELSE f.committed_content_id END,
-        committed_etag = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
-                              THEN j.read_etag ELSE f.committed_etag END,
-        committed_batch_id = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
-                                  THEN j.batch_id ELSE f.committed_batch_id END,
-        rows = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
-                    THEN j.rows ELSE f.rows END,
-        rescued = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
-                       THEN j.rescued ELSE f.rescued END,
-        rejected = CASE WHEN j.outcome = 'SUCCESS' OR f.committed_content_id IS NULL
-                        THEN j.rejected ELSE f.rejected END,
-        snapshot_id = CASE WHEN j.is_routed THEN NULL WHEN j.outcome = 'SUCCESS'
-                           THEN CAST(:snapshot_id AS bigint) ELSE f.snapshot_id END,
-        ingested_at = CASE WHEN j.outcome = 'SUCCESS' THEN now() ELSE f.ingested_at END
-    FROM judged j WHERE f.file_id = j.file_id
-""")
 
 
 def release(connection: Connection, batch_id: str, token: str, *, note: str, crashed: bool) -> bool:

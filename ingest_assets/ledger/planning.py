@@ -40,7 +40,9 @@ def plan(
     """
     rows = connection.execute(
         text("""
-            SELECT file_id, content_id, key, size_bytes, crashes, route FROM ingest.files
+            SELECT file_id, content_id, key, size_bytes, crashes,
+                   coalesce(also_in[1], route) AS route
+            FROM ingest.files
             WHERE ingestion = :ingestion AND batch_id IS NULL
               AND status IN ('DISCOVERED', 'FAILED')
               AND (next_attempt_at IS NULL OR next_attempt_at <= now())
@@ -89,7 +91,8 @@ def plan_keys(
     """
     rows = connection.execute(
         text("""
-            SELECT file_id, content_id, key, size_bytes, crashes, route, modified_at
+            SELECT file_id, content_id, key, size_bytes, crashes, modified_at,
+                   coalesce(also_in[1], route) AS route
             FROM ingest.files
             WHERE ingestion = :ingestion AND key = ANY(:keys) AND batch_id IS NULL
             ORDER BY key FOR NO KEY UPDATE

@@ -187,11 +187,13 @@ def ignored_changes(connection: Connection, ingestion: str, route: str) -> tuple
         """),
         {"ingestion": ingestion, "route": route},
     )
-    found: list[Change] = []
-    for resolution, diff in decided:
-        changes = Difference.from_json(diff).changes
-        if resolution == "drop_column":
-            gone = [change for change in changes if change.kind is ChangeKind.MISSING]
-            changes = tuple(Change(ChangeKind.ADDED, c.path, None, None) for c in gone)
-        found += changes
-    return tuple(found)
+    return tuple(c for resolution, diff in decided for c in ignored_by(resolution, diff))
+
+
+def ignored_by(action: str, diff: dict[str, Any]) -> tuple[Change, ...]:
+    """What the decision of that action and diff lets files differ in; none for most actions."""
+    changes = Difference.from_json(diff).changes
+    if action == "drop_column":
+        gone = [change for change in changes if change.kind is ChangeKind.MISSING]
+        return tuple(Change(ChangeKind.ADDED, change.path, None, None) for change in gone)
+    return changes if action == "ignore" else ()

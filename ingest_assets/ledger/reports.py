@@ -44,7 +44,10 @@ class BatchReport:
 
 
 def batch_report(connection: Connection, batch_id: str) -> BatchReport | None:
-    """The batch as the ledger has it; None for an id that it does not know."""
+    """The batch as the ledger has it; None for an id that it does not know.
+
+    A file that was parked and is rejected by now is REJECTED.
+    """
     batch = connection.execute(
         text("SELECT status, run_id, note FROM ingest.batches WHERE batch_id = :batch_id"),
         {"batch_id": batch_id},
@@ -53,7 +56,9 @@ def batch_report(connection: Connection, batch_id: str) -> BatchReport | None:
         return None
     rows = connection.execute(
         text("""
-            SELECT f.key, f.uri, c.etag, a.outcome, a.error_type, a.error,
+            SELECT f.key, f.uri, c.etag,
+                   CASE WHEN r.is_rejected THEN 'REJECTED' ELSE a.outcome END AS outcome,
+                   a.error_type, CASE WHEN r.is_rejected THEN f.error ELSE a.error END AS error,
                    coalesce(a.rows, 0) AS rows, coalesce(a.rescued, 0) AS rescued,
                    coalesce(a.rejected, 0) AS rejected,
                    coalesce(a.bytes, 0) AS bytes, coalesce(a.seconds, 0) AS seconds,
@@ -63,6 +68,9 @@ def batch_report(connection: Connection, batch_id: str) -> BatchReport | None:
             JOIN ingest.batches b USING (batch_id)
             JOIN ingest.files f USING (file_id)
             JOIN ingest.contents c ON c.content_id = a.content_id
+            CROSS JOIN LATERAL (
+                SELECT a.outcome = 'PARKED' AND f.status = 'REJECTED'
+                       AND f.content_id = a.content_id AS is_rejected) r
             WHERE a.batch_id = :batch_id ORDER BY a.position
         """),
         {"batch_id": batch_id},

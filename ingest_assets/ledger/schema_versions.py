@@ -132,13 +132,16 @@ def _decided_meanwhile(
             SELECT v.version FROM ingest.schema_versions v JOIN ingest.batches b
               ON b.batch_id = :batch_id AND v.resolved_at > b.prepared_at
             WHERE v.ingestion = :ingestion
-              AND (v.observed_fingerprint = :fingerprint OR v.status <> 'REJECTED')
-            ORDER BY v.observed_fingerprint = :fingerprint DESC, v.resolved_at DESC LIMIT 1
+              AND (v.status <> 'REJECTED'
+                   OR (v.observed_fingerprint = :fingerprint AND v.route = :route))
+            ORDER BY v.observed_fingerprint = :fingerprint AND v.route = :route DESC,
+                     v.resolved_at DESC LIMIT 1
         """),
         {
             "ingestion": ingestion,
             "batch_id": batch_id,
             "fingerprint": change.fingerprint,
+            "route": change.route,
         },
     ).scalar()
     return None if found is None else int(found)

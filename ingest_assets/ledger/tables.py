@@ -10,6 +10,8 @@
 
 `route` is the table that a file, batch or version belongs to: empty for the declared one, else the
 identifier of a table that a person made for a shape of its own (the resolution `new_table`).
+A file's rows are in its committed batch's table. `also_in` are tables that may have some besides,
+after a rollback: a batch of each lets them go before any batch reads the file.
 
 Those of the alerts are in `alert_tables`.
 
@@ -29,7 +31,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ingest_assets.ledger.states import BatchStatus, FileStatus, VersionStatus
 from ingest_assets.ledger.table_parts import SCHEMA, metadata, moment, one_of
@@ -70,6 +72,7 @@ files = Table(
     moment("modified_at", is_set=True),
     Column("batch_id", Text),
     Column("route", Text, nullable=False, server_default=""),
+    Column("also_in", ARRAY(Text), nullable=False, server_default="{}"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     moment("next_attempt_at"),

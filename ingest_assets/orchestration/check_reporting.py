@@ -67,16 +67,18 @@ def _schema_compatible(
         if file.schema_version is None:
             described = "The file has no rows, so it says nothing about the schema."
         return dg.AssetCheckResult(passed=True, description=described)
-    if file.outcome == "PARKED":
+    if file.outcome in ("PARKED", "REJECTED"):
         changes = file.detail.get("differences", {}).get("changes", [])
+        version = file.schema_version or 0
+        waits = file.outcome == "PARKED"
         return dg.AssetCheckResult(
             passed=False,
             severity=dg.AssetCheckSeverity.ERROR,
             description=file.error,
             metadata={
-                **how_to_decide(ingestion.name, file.schema_version or 0, location),
+                **(how_to_decide(ingestion.name, version, location) if waits else {}),
                 "differences": _change_table(changes, file.detail.get("samples", {})),
-                "schema_version": file.schema_version or 0,
+                "schema_version": version,
                 "source_uri": file.uri,
             },
         )
@@ -134,6 +136,10 @@ def _rows_parsed(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:
     if file.outcome == "PARKED":
         return dg.AssetCheckResult(
             passed=True, description="The file can be read; it waits for a decision on its schema."
+        )
+    if file.outcome == "REJECTED":
+        return dg.AssetCheckResult(
+            passed=True, description="The file can be read; its schema was rejected."
         )
     if file.outcome != "SUCCESS":
         return dg.AssetCheckResult(

@@ -146,8 +146,7 @@ class Target:
         try:
             self.catalog.create_namespace_if_not_exists(namespace)
         except Exception:
-            # Another process was faster: catalogs say so each in its own way, the SQL catalog with
-            # its database's error.
+            # Another process was faster, which each catalog says by an error of its own.
             if not self.catalog.namespace_exists(namespace):
                 raise
 
@@ -204,15 +203,15 @@ def open_target(
     owner: Owner,
     *,
     must_exist: bool,
+    keeps_spec: bool = False,
 ) -> Target:
     """The table, if the declaration may write to it.
 
-    A table that nobody owns yet is adopted by the first commit.
+    One that nobody owns yet is adopted by the first commit; one that `keeps_spec` has any layout.
 
     Raises:
         TableMissingError: `must_exist`, and it does not.
-        TableOwnershipError: it belongs to another declaration or deployment, or is partitioned
-            otherwise than declared.
+        TableOwnershipError: it is another declaration's, or partitioned otherwise than declared.
         CatalogError: the catalog is out of reach.
     """
     with reachable(identifier):
@@ -226,7 +225,8 @@ def open_target(
             )
         return Target(catalog, identifier, layout, owner, None)
     owner.check(identifier, table)
-    check_spec(identifier, layout, table.spec(), table.schema())
+    if not keeps_spec:
+        check_spec(identifier, layout, table.spec(), table.schema())
     return Target(catalog, identifier, layout, owner, table)
 
 

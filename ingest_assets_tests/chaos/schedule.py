@@ -1,6 +1,7 @@
 """A random schedule: what people, producers and workers do to one ingestion, in a seeded order."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from signal import Signals
 
@@ -19,6 +20,7 @@ FAULTS_AT_MOST = 3
 """A file whose worker died four times is a dead-letter, which is another story."""
 PASSES_AT_MOST = 10
 KEYS = ("a.json", "b.json", "c.json", "d.json")
+Act = Callable[[random.Random], None]
 _DROWSY_STEPS = [Step.STAGED, Step.TABLE_LOADED, *[Step.LEASE_CHECKED] * 3, Step.COMMITTED]
 _STEPS = [step for step in Step if step is not Step.REPORTED]
 
@@ -36,7 +38,15 @@ class Schedule:
     def run(self) -> None:
         """The schedule has happened, and after enough passes nothing is left to do."""
         rng = random.Random(self.seed)
-        acts = {
+        acts = self.acts()
+        self.begin(rng)
+        for act in rng.choices(list(acts), list(acts.values()), k=rng.randint(3, 7)):
+            act(rng)
+        self.settle(rng)
+
+    def acts(self) -> dict[Act, int]:
+        """What may happen, and how likely."""
+        return {
             self.produce: 4,
             self.discover: 1,
             self.plan: 1,
@@ -48,11 +58,11 @@ class Schedule:
             self.roll_back: 1,
             self.ask_again: 1,
         }
+
+    def begin(self, rng: random.Random) -> None:
+        """What all schedules begin with."""
         self.produce(rng)
         self.work(rng)
-        for act in rng.choices(list(acts), list(acts.values()), k=rng.randint(3, 7)):
-            act(rng)
-        self.settle(rng)
 
     def produce(self, rng: random.Random) -> None:
         """Two to four keys have new content, some with rejected rows or one more column."""
@@ -126,7 +136,7 @@ class Schedule:
 
     def roll_back(self, rng: random.Random) -> None:
         """Somebody takes the table back to one of its last snapshots."""
-        table = self.world.table()
+        table = self.world.table(rng.choice(self.world.suffixes))
         if table is None:
             return
         past = list(ancestors_of(table.current_snapshot(), table.metadata))[:6]
@@ -134,7 +144,7 @@ class Schedule:
             target = rng.choice(past)
             try:
                 table.manage_snapshots().rollback_to_snapshot(target.snapshot_id).commit()
-                self.log.append(f"rolled back to {target.summary}")
+                self.log.append(f"{table.name()} was rolled back to {target.summary}")
             except CommitFailedException:
                 self.log.append("a rollback lost the race")
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from ingest_assets.decision_errors import DecisionOutdatedError
+from ingest_assets.engine.column_changes import plan_drop_column
 from ingest_assets.engine.steps import Step
 from ingest_assets.ledger import registry
 from ingest_assets.ledger.registry import VersionRow
 from ingest_assets.tables.operations import Constant, Expression
 from ingest_assets_tests.chaos import work, worker
-from ingest_assets_tests.chaos.deciding import decision
+from ingest_assets_tests.chaos.deciding import change, decision
 from ingest_assets_tests.chaos.worker import Fault
 from ingest_assets_tests.chaos.world import World
 
@@ -333,4 +334,28 @@ def test_a_fill_with_a_constant_is_made_once_by_whoever_finishes_it(world: World
         *three(11, RENAMED),
         *three(21, {"v": 2, "w": "later"}),
     ]
+    assert_settled(world)
+
+
+def test_a_column_that_is_dropped_does_not_come_back_before_the_ledger_knows(world: World) -> None:
+    put(world, "a", 1, OLD)
+    ingest(world)
+    dropping = change(plan_drop_column, "v")
+    sleeper = worker.start(world, dropping, Fault(Step.COMMITTED, Signals.SIGSTOP))
+    assert sleeper.await_stop()
+    put(world, "b", 11, OLD)
+    ingest(world)
+
+    sleeper.go_on()
+    assert sleeper.join() == 0
+    put(world, "c", 21, OLD)
+    ingest(world)
+
+    assert rows(world) == [
+        *three(1, {"w": "old"}),
+        *three(11, {"w": "old"}),
+        *three(21, {"w": "old"}),
+    ]
+    assert [field["name"] for field in active(world).fields] == ["id", "w"]
+    assert decisions(world) == [("schema.drop_column", "ada")]
     assert_settled(world)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
@@ -50,6 +50,8 @@ class World:
     _last_number: int = 0
 
     deployment: Deployment | None = None
+    suffixes: Sequence[str] = ("",)
+    """The tables of the ingestion, by what their names end with."""
 
     def __post_init__(self) -> None:
         self.deployment = self.deployment or Deployment(Settings.from_env(self.environment))
@@ -69,9 +71,9 @@ class World:
             "retries": {"attempts": 1000, "backoff_minutes": [0]},
         }
 
-    def another(self, name: str, *, batch_files: int) -> "World":
+    def another(self, name: str, *, batch_files: int) -> Self:
         """A world beside this one: a prefix, a table and files of its own in the same services."""
-        return World(
+        return type(self)(
             self.environment,
             self.bucket,
             self.client,
@@ -88,10 +90,13 @@ class World:
         if column is not None:
             # Not in the first: a column that every row of a first file has is required for good.
             records[1:] = [{**record, column: "more"} for record in records[1:]]
+        self._put(key, records, rejected)
+        self.uploads[key] = Upload(numbers, rejected)
+
+    def _put(self, key: str, records: list[dict[str, Any]], rejected: int) -> None:
         lines = [json.dumps(record) for record in records]
         lines += [f"{{broken {self._last_number} {n}" for n in range(rejected)]
         self.put_bytes(key, "\n".join(lines).encode())
-        self.uploads[key] = Upload(numbers, rejected)
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """The key has this content."""
@@ -131,20 +136,20 @@ class World:
             return None
 
     def rows(self) -> Rows:
-        """The rows of the table."""
-        table = self.table()
-        if table is None:
-            return Counter()
-        found = table.scan(selected_fields=("_source_file", "id")).to_arrow().to_pylist()
+        """The rows of the table, of all tables together."""
+        found = [row for suffix in self.suffixes for row in self._scan(suffix, "id")]
         return Counter((row["_source_file"], row["id"]) for row in found)
 
     def rejected_rows(self) -> Counter[str]:
         """How many rejected rows there are of each file."""
-        table = self.table("__rejected")
+        found = [row for suffix in self.suffixes for row in self._scan(f"{suffix}__rejected")]
+        return Counter(row["_source_file"] for row in found)
+
+    def _scan(self, suffix: str, *columns: str) -> list[dict[str, Any]]:
+        table = self.table(suffix)
         if table is None:
-            return Counter()
-        found = table.scan(selected_fields=("_source_file",)).to_arrow()
-        return Counter(found["_source_file"].to_pylist())
+            return []
+        return table.scan(selected_fields=("_source_file", *columns)).to_arrow().to_pylist()
 
     def batch_ids(self) -> list[str]:
         """The batches in `main`, newest first."""

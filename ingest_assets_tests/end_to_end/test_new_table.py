@@ -1,60 +1,32 @@
 """A shape that a person gave a table of its own: which table each file's rows are in, and once."""
 
 import warnings
-from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
-from ingest_assets.engine.decision_plan import plan_resolution
-from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.names import IO_MANAGER_KEY
 from ingest_assets.schema.resolution import Resolution
-from ingest_assets_tests.end_to_end.sample_orders import Row, json_lines
+from ingest_assets_tests.end_to_end.sample_orders import json_lines
+from ingest_assets_tests.end_to_end.two_shapes import (
+    LAYOUT,
+    OTHER,
+    ids,
+    part,
+    plain,
+    priced,
+    resolve,
+)
 from ingest_assets_tests.end_to_end.workshop import Workshop
-
-LAYOUT = {"partition_by": ["bucket(2, id)", "name"], "sort_by": ["amount"]}
-OTHER = "raw.orders_v2"
-
-
-def plain(*ids: int) -> bytes:
-    """Rows of the declared table's shape."""
-    return json_lines([{"id": i, "name": f"n{i}", "amount": i} for i in ids])
-
-
-def priced(*ids: int, **more: Any) -> bytes:
-    """Rows of the other shape: no name, and another type of amount."""
-    rows: list[Row] = [{"id": i, "amount": {"value": i, "currency": "EUR"}, **more} for i in ids]
-    return json_lines(rows)
-
-
-def ids(workshop: Workshop, identifier: str) -> list[int]:
-    """What stands in the table's `id`, sorted."""
-    return sorted(row["id"] for row in workshop.rows(identifier))
-
-
-def resolve(workshop: Workshop, version: int, resolution: Resolution) -> int | None:
-    """A person's decision, carried out."""
-    plan = plan_resolution(
-        workshop.deployment, workshop.ingestion(table=LAYOUT), version, resolution
-    )
-    return carry_out(workshop.deployment, plan, "ada", "a test")
 
 
 @pytest.fixture
 def parted(workshop: Workshop) -> Workshop:
-    """Two files are in the declared table, and two of the other shape in a table of their own."""
-    workshop.put("a.json", plain(1, 2))
-    workshop.put("b.json", plain(3))
-    workshop.put("c.json", priced(4))
-    workshop.put("d.json", priced(5, 6))
-    assert workshop.ingest(table=LAYOUT).counts == {"PARKED": 2, "SUCCESS": 2}
-    assert resolve(workshop, 2, Resolution.NEW_TABLE) == 2
-    assert set(workshop.statuses().values()) == {"SUCCESS", "DISCOVERED"}
-    assert workshop.ingest(table=LAYOUT).counts == {"SUCCESS": 2}
+    """As `part`."""
+    part(workshop)
     return workshop
 
 
@@ -75,6 +47,19 @@ def test_later_files_of_the_shape_go_there_and_may_add_columns(parted: Workshop)
     assert (ids(parted, "raw.orders"), ids(parted, OTHER)) == ([1, 2, 3, 8], [4, 5, 6, 7])
     assert parted.rows(OTHER)[-1]["more"] == "x"
     assert "more" not in parted.rows("raw.orders")[0]
+
+
+def test_a_column_of_the_declared_layout_may_come_into_it_later(parted: Workshop) -> None:
+    parted.put("e.json", priced(7, name="n7"))
+    assert parted.ingest(table=LAYOUT).counts == {"SUCCESS": 1}
+    parted.put("f.json", priced(8, name="n8"))
+    assert parted.ingest(table=LAYOUT).counts == {"SUCCESS": 1}
+    assert ids(parted, OTHER) == [4, 5, 6, 7, 8]
+    parted.put("g.json", json_lines([{"id": 9}]))
+    assert parted.ingest(table=LAYOUT).counts == {"PARKED": 1}
+    parted.put("c.json", json_lines([{"id": 4}]))
+    assert parted.ingest(table=LAYOUT).counts == {"PARKED": 1}
+    assert resolve(parted, 5, Resolution.MERGE) == 5  # of the other table
 
 
 def test_a_file_that_changes_its_shape_moves_with_all_its_rows(parted: Workshop) -> None:

@@ -17,6 +17,7 @@ import pytest
 from ingest_assets.decision_errors import DecisionRefusedError, ReshapeRefusedError
 from ingest_assets.engine.decision_plan import plan_resolution
 from ingest_assets.engine.decision_work import carry_out
+from ingest_assets.ledger import registry
 from ingest_assets.schema.resolution import Resolution
 from ingest_assets.tables.operations import Constant
 from ingest_assets_tests.chaos import work
@@ -50,18 +51,22 @@ MAKERS: dict[str, Maker] = {
     "list of one field": lambda rng: [{"a": rng.choice(["x", "y"])}],
 }
 NAMES = ("p", "q", "r", "s")
-RESOLUTIONS = ("accept", "merge", "merge", "ignore", "backfill", "reject")
+RESOLUTIONS = ("accept", "merge", "merge", "ignore", "backfill", "reject", "new_table")
 
 
 @dataclass
 class Life:
-    """One seeded life of an ingestion. `sent` has each row by its id, and its file."""
+    """One seeded life of an ingestion. `sent` has each row by its id, and its file.
+
+    `contents` has the ids of each content that a key ever had, the newest last.
+    """
 
     workshop: Workshop
     seed: int
     format_: str
     log: list[str] = field(default_factory=list)
     sent: dict[int, tuple[str, dict[str, Value]]] = field(default_factory=dict)
+    contents: dict[str, list[set[int]]] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
     shape: dict[str, str] = field(default_factory=dict)
 
@@ -94,14 +99,17 @@ class Life:
             self.shape[name] = rng.choice(list(MAKERS))
 
     def send(self, rng: random.Random) -> None:
-        """A file of the shape as it is now."""
-        key = f"{len(self.workshop.files()) + len(self.log):03d}"
+        """A file of the shape as it is now, often under a key that was there before."""
+        key = f"{len(self.contents):03d}"
+        if self.contents and rng.random() < 0.3:
+            key = rng.choice(sorted(self.contents))
         first = len(self.sent)
         rows = [
             {"id": first + n, **{name: MAKERS[kind](rng) for name, kind in self.shape.items()}}
             for n in range(rng.randint(1, 3))
         ]
         self.sent |= {row["id"]: (key, row) for row in rows}
+        self.contents.setdefault(key, []).append({row["id"] for row in rows})
         encoded = json_lines(rows) if self.format_ == "json" else parquet_file(rows)
         self.workshop.put(key, encoded)
         self.log.append(f"put {key}: {rows}")
@@ -149,17 +157,34 @@ class Life:
             assert not (len(waiting) == 1 and parked), parked
 
     def check(self) -> None:
-        """Every row is in the table once with its values, or in a file that is not."""
+        """Every row is in one table once with its values, or in a file that is not.
+
+        The rows of a file's earlier content are there only while the new one waits.
+        """
         statuses = self.workshop.statuses()
         assert set(statuses.values()) <= {"SUCCESS", "PARKED", "REJECTED"}, statuses
-        rows = self.workshop.rows()
+        rows = [row for table in self.tables() for row in self.workshop.rows(table)]
         ids = [row["id"] for row in rows]
-        wanted = [i for i, (key, _) in self.sent.items() if statuses[key] == "SUCCESS"]
-        assert sorted(ids) == sorted(wanted)
+        assert len(ids) == len(set(ids)), sorted(ids)
+        for key, status in statuses.items():
+            found = {i for i in ids if self.sent[i][0] == key}
+            assert (
+                found == self.contents[key][-1] if status == "SUCCESS" else self.is_old(key, found)
+            )
         for row in rows:
             self.check_row(row, self.sent[row["id"]][1])
         for version in versions(self.workshop).values():
             assert version.status == "PENDING" or version.parked_files == 0
+
+    def tables(self) -> list[str]:
+        """The tables of the ingestion."""
+        with self.workshop.deployment.ledger.transaction() as connection:
+            routes = registry.routes(connection, "orders")
+        return [route or "raw.orders" for route in routes]
+
+    def is_old(self, key: str, found: set[int]) -> bool:
+        """These are all rows of one earlier content of the key, or none."""
+        return not found or found in self.contents[key][:-1]
 
     def check_row(self, row: dict[str, Value], sent: dict[str, Value]) -> None:
         rescued = json.loads(row["_rescued_data"] or "{}")

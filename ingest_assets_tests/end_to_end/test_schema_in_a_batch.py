@@ -6,6 +6,13 @@ from typing import Any
 
 import pytest
 
+from ingest_assets.engine import batch_work
+from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.column_changes import plan_drop_column
+from ingest_assets.engine.decision_work import carry_out
+from ingest_assets.tables.target import Target
+from ingest_assets_tests.chaos import work
+from ingest_assets_tests.end_to_end.deciding import PERSON
 from ingest_assets_tests.end_to_end.sample_orders import Row, csv_file, json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
@@ -71,3 +78,26 @@ def test_the_same_in_batches_of_seven_files(workshop: Workshop) -> None:
     shapes = put_mixed(workshop, csv_file, 3)
     result = workshop.ingest(format={"type": "csv"}, batch={"max_files": 7})
     check(workshop, result, shapes)
+
+
+def test_what_is_decided_between_two_looks_is_not_undone(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(key: str, number: int) -> None:
+        workshop.put(key, json_lines([{"id": number, "word": "w"}]))
+
+    def dropping_first(*arguments: Any, **more: Any) -> Target:
+        monkeypatch.setattr(batch_work, "open_table", open_table)
+        plan = plan_drop_column(workshop.deployment, workshop.ingestion(), "word")
+        carry_out(workshop.deployment, plan, PERSON, "")
+        return open_table(*arguments, **more)
+
+    put("a", 1)
+    work.engine_pass(workshop.deployment, workshop.ingestion())
+    put("b", 2)
+    monkeypatch.setattr(batch_work, "open_table", dropping_first)
+    work.engine_pass(workshop.deployment, workshop.ingestion())
+
+    assert workshop.statuses() == {"a": "SUCCESS", "b": "SUCCESS"}
+    assert ["word" in row for row in workshop.rows()] == [False, False]
+    assert workshop.rows()[1]["_rescued_data"] == '{"word":"w"}'

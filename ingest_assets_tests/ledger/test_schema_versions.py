@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal
 
-from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger import decisions, reports, schema_versions
 from ingest_assets.ledger.batches import ClaimedBatch
+from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
@@ -175,3 +176,40 @@ def test_a_batch_that_changes_nothing_makes_no_version(orders: Bookkeeping) -> N
     batch = _batch(orders, "a")
     orders.finish(batch)
     assert _versions(orders) == []
+
+
+def _reject(orders: Bookkeeping, version: int, route: str = "") -> None:
+    decision = SchemaDecision("reject", "ada", "no such field", version, None, route=route)
+    with orders.ledger.transaction() as connection:
+        decisions.carry_out(connection, orders.ingestion, decision)
+
+
+def test_a_file_whose_shape_is_rejected_while_it_is_read_says_by_whom(orders: Bookkeeping) -> None:
+    first, second = _batch(orders, "a"), _batch(orders, "b")
+    odd = _change(first, "odd", "PENDING", "BREAKING")
+    for batch in (first, second):
+        if batch is second:
+            _reject(orders, 1)
+        waits = FileOutcome(batch.files[0].file_id, "PARKED", error="Waits.", change_index=0)
+        orders.finish(batch, waits, changes=[odd])
+    for key in "ab":
+        row = orders.file(key)
+        assert row.status == "REJECTED"
+        assert str(row.error).startswith("Schema version 1 was rejected")
+        assert str(row.error).endswith("Rejected by ada: no such field")
+    with orders.ledger.transaction() as connection:
+        told = [reports.newest_of_batch(connection, batch.batch_id) for batch in (first, second)]
+    assert [report and [file.outcome for file in report.files] for report in told] == [
+        [],  # told with the rejection
+        ["REJECTED"],
+    ]
+
+
+def test_a_shape_that_is_rejected_in_one_table_waits_in_another(orders: Bookkeeping) -> None:
+    first, second = _batch(orders, "a"), _batch(orders, "b")
+    odd = _change(first, "odd", "PENDING", "BREAKING")
+    orders.finish(first, _parked(first), changes=[replace(odd, route="raw.orders_v2")])
+    _reject(orders, 1, "raw.orders_v2")
+    orders.finish(second, _parked(second), changes=[odd])
+    assert orders.statuses() == {"a": "REJECTED", "b": "PARKED"}
+    assert orders.file("b").schema_version == 2

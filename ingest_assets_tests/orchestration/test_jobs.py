@@ -59,15 +59,17 @@ def launch(workshop: Workshop) -> Launch:
 
 
 def parked_check(workshop: Workshop, key: str = "b.jsonl") -> dg.AssetCheckEvaluation:
-    """The evaluation of `schema_compatible` that Dagster was given for a file."""
-    wanted = dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    for run in workshop.instance.get_runs():  # newest first
-        for record in workshop.instance.all_logs(run.run_id, of_type=wanted):
-            assert record.dagster_event is not None
-            found = record.dagster_event.asset_check_evaluation_data
-            if (found.check_name, found.partition) == (SCHEMA_COMPATIBLE, key):
-                return found
-    raise AssertionError(f"{key} was not checked")
+    """The newest evaluation of `schema_compatible` that Dagster has of a file."""
+    newest = next(
+        execution
+        for execution in workshop.instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey(["raw", "orders"]), SCHEMA_COMPATIBLE), limit=100
+        )
+        if execution.partition == key
+    )
+    assert newest.event is not None
+    assert newest.event.dagster_event is not None
+    return newest.event.dagster_event.asset_check_evaluation_data
 
 
 def markdown_shown(workshop: Workshop) -> str:
@@ -195,6 +197,22 @@ def test_who_decides_and_why_stay_with_the_version(workshop: Workshop, launch: L
     }
     said = outcome_of(result)["outcome"]
     assert said == "Done: reject of version 2 of orders. REJECTED: 2 parked files."
+
+
+def test_the_check_of_a_rejected_file_says_so_after_the_next_tick_or_pass(
+    workshop: Workshop, launch: Launch
+) -> None:
+    differences = parked_check(workshop).metadata["differences"]
+    launch(by="Ada", note="a mistake", resolution="reject")
+    workshop.ingest()
+    check = parked_check(workshop)
+    assert not check.passed
+    assert str(check.description).startswith("Schema version 2 was rejected")
+    assert str(check.description).endswith("Rejected by Ada: a mistake")
+    assert check.metadata["differences"] == differences
+    assert "decide_in_launchpad" not in check.metadata
+    materialized = workshop.instance.get_materialized_partitions(dg.AssetKey(["raw", "orders"]))
+    assert materialized == {"a.jsonl"}
 
 
 def test_the_run_has_the_plan_and_the_outcome_and_is_tagged(

@@ -65,12 +65,16 @@ def upgrade() -> None:
     for table in _ROUTED:
         route = sa.Column("route", sa.Text(), nullable=False, server_default="")
         op.add_column(table, route, schema="ingest")
+    tables = postgresql.ARRAY(sa.Text())
+    also_in: sa.Column[object] = sa.Column("also_in", tables, nullable=False, server_default="{}")
+    op.add_column("files", also_in, schema="ingest")
     _index_versions(["ingestion", "route"], ["ingestion", "route", "fingerprint"])
 
 
 def downgrade() -> None:
     """The decisions are forgotten; the versions stay."""
     _index_versions(["ingestion"], ["ingestion", "fingerprint"])
+    op.drop_column("files", "also_in", schema="ingest")
     for table in _ROUTED:
         op.drop_column(table, "route", schema="ingest")
     for column in _decided():
