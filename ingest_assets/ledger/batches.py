@@ -42,7 +42,7 @@ def planned(connection: Connection, ingestion: str) -> list[PlannedBatch]:
     """Every PLANNED batch of the ingestion, oldest first."""
     rows = connection.execute(
         text("""
-            SELECT b.batch_id, b.created_at, b.run_id,
+            SELECT b.batch_id, b.created_at, b.run_id, b.route,
                    array_agg(f.key ORDER BY a.position) AS keys
             FROM ingest.batches b
             JOIN ingest.attempts a USING (batch_id) JOIN ingest.files f USING (file_id)
@@ -51,7 +51,10 @@ def planned(connection: Connection, ingestion: str) -> list[PlannedBatch]:
         """),
         {"ingestion": ingestion},
     )
-    return [PlannedBatch(row.batch_id, tuple(row.keys), row.created_at, row.run_id) for row in rows]
+    return [
+        PlannedBatch(row.batch_id, tuple(row.keys), row.created_at, row.run_id, row.route)
+        for row in rows
+    ]
 
 
 def planned_keys(connection: Connection, batch_id: str) -> tuple[str, ...] | None:

@@ -21,22 +21,31 @@ class PlannedBatch:
     """Files that wait for a run: their keys in the order in which they will be judged.
 
     `run_id` is the run that planned them for itself; None when a run is still to be asked for.
+    `route` is the table that they go into, as in `ledger.tables`.
     """
 
     batch_id: str
     keys: tuple[str, ...]
     created_at: datetime
     run_id: str | None = None
+    route: str = ""
 
 
 def plan(
-    connection: Connection, ingestion: str, *, max_files: int, max_bytes: int, origin: Origin
+    connection: Connection,
+    ingestion: str,
+    *,
+    max_files: int,
+    max_bytes: int,
+    origin: Origin,
+    without: Sequence[str] = (),
 ) -> PlannedBatch | None:
     """The next files in the order `(modified_at, key)` belong to a new PLANNED batch.
 
     Takes DISCOVERED files and FAILED ones whose backoff has passed, as many as `max_files` and
     `max_bytes` (compressed) allow but at least one; None when there is none. Rows that another
-    planner holds are passed over, so two planners never take one file.
+    planner holds are passed over, so two planners never take one file; so are files of the tables
+    `without`.
     """
     rows = connection.execute(
         text("""
@@ -46,10 +55,11 @@ def plan(
             WHERE ingestion = :ingestion AND batch_id IS NULL
               AND status IN ('DISCOVERED', 'FAILED')
               AND (next_attempt_at IS NULL OR next_attempt_at <= now())
+              AND coalesce(also_in[1], route) <> ALL(:without)
             ORDER BY modified_at, key LIMIT :max_files
             FOR NO KEY UPDATE SKIP LOCKED
         """),
-        {"ingestion": ingestion, "max_files": max_files},
+        {"ingestion": ingestion, "max_files": max_files, "without": list(without)},
     ).all()
     return _insert(connection, ingestion, origin, _first_batch(rows, max_bytes)) if rows else None
 
@@ -152,7 +162,8 @@ def _insert(
         """),
         files,
     )
-    return PlannedBatch(batch_id, tuple(row.key for row in rows), created_at, run_id)
+    keys = tuple(row.key for row in rows)
+    return PlannedBatch(batch_id, keys, created_at, run_id, rows[0].route)
 
 
 def _table_and_arrival(row: Any) -> tuple[str, datetime, bytes]:

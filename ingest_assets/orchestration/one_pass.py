@@ -116,6 +116,8 @@ def _ingest(
         time.sleep(POLL_SECONDS)
     while report_late(deployment, ingestion, instance):
         pass
+    if tick.missing is not None:
+        raise tick.missing
 
 
 def _free_queued(

@@ -14,7 +14,7 @@ from ingest_assets.ledger import batches, planning
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.orchestration.lost_runs import end_lost_runs
 from ingest_assets.orchestration.names import BATCH_TAG, is_asked_by_person
-from ingest_assets.orchestration.tick import settle_planned
+from ingest_assets.orchestration.planned_batches import settle_planned
 
 
 def claimed_batches(

@@ -14,14 +14,14 @@ from functools import partial
 import dagster as dg
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.batch_work import open_table
 from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import Recovered, recover
 from ingest_assets.engine.wanted_files import apply_pattern
+from ingest_assets.errors import TableMissingError
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, lookup, planning, schema_versions
+from ingest_assets.ledger import lookup
 from ingest_assets.ledger.listing import Seen
 from ingest_assets.ledger.planning import Origin, PlannedBatch
 from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
@@ -33,6 +33,7 @@ from ingest_assets.orchestration.names import (
     asset_key,
     partitions_def,
 )
+from ingest_assets.orchestration.planned_batches import plan_batches, settle_planned
 
 BATCHES_PER_TICK = 10
 LISTING_TIME = timedelta(seconds=25)
@@ -44,7 +45,10 @@ PartitionsRequest = dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsR
 
 @dataclass(frozen=True)
 class Tick:
-    """What one tick found and what it asks of Dagster."""
+    """What one tick found and what it asks of Dagster.
+
+    `missing` says of a table that people gave to a shape that it is gone; its files wait.
+    """
 
     seen: Seen = field(default_factory=Seen)
     recovered: Recovered = field(default_factory=Recovered)
@@ -54,6 +58,7 @@ class Tick:
     waiting_batches: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     refused: str | None = None
+    missing: TableMissingError | None = None
 
     def summary(self) -> str:
         """One line for people: what was found, what was asked for, and what waits."""
@@ -77,6 +82,8 @@ class Tick:
         ]
         if self.refused:
             parts.append(self.refused)
+        if self.missing:
+            parts.append(str(self.missing))
         return "; ".join(parts) + "."
 
 
@@ -88,7 +95,9 @@ def run_tick(
     Raises:
         ObjectStoreError, CatalogError, LedgerError: a service is out of reach; the next tick goes
             on where this one stopped.
-        TableMissingError, TableOwnershipError: nothing was planned.
+        TableMissingError: the table is gone, or nothing but a table of some shape's own was to be
+            written and that is. No run is asked for.
+        TableOwnershipError: nothing was planned.
     """
     deployment.ledger.register(ingestion.name, ingestion.table.identifier)
     recovered = recover(deployment, ingestion)
@@ -97,6 +106,8 @@ def run_tick(
     apply_pattern(deployment, ingestion, partial(_delete_partitions, instance, ingestion))
     refused = apply_declaration(deployment, ingestion)
     planned = plan_again(deployment, ingestion, instance, origin)
+    if planned.missing is not None and not (planned.planned or planned.waiting_batches):
+        raise planned.missing
     return replace(planned, seen=seen, recovered=recovered, refused=refused)
 
 
@@ -117,7 +128,9 @@ def plan_again(
     report_late(deployment, ingestion, instance)
     waiting, unasked = settle_planned(deployment, ingestion, instance)
     unasked = unasked[:BATCHES_PER_TICK]
-    unasked += _plan(deployment, ingestion, origin, BATCHES_PER_TICK - len(unasked) - waiting)
+    at_most = BATCHES_PER_TICK - len(unasked) - waiting
+    planned, missing = plan_batches(deployment, ingestion, origin, at_most)
+    unasked += planned
     with deployment.ledger.transaction() as connection:
         counts = lookup.counts(connection, ingestion.name)
     return Tick(
@@ -126,6 +139,7 @@ def plan_again(
         partitions_requests=partitions_requests(ingestion, instance, unasked),
         waiting_batches=waiting,
         counts=counts,
+        missing=missing,
     )
 
 
@@ -173,68 +187,3 @@ def partitions_requests(
 def _parts(keys: list[str]) -> list[list[str]]:
     size = PARTITIONS_PER_REQUEST
     return [keys[start : start + size] for start in range(0, len(keys), size)]
-
-
-def settle_planned(
-    deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance
-) -> tuple[int, list[PlannedBatch]]:
-    """How many PLANNED batches wait for their run, and those that a run is to be asked for.
-
-    A batch whose run ended without claiming it (cancelled, or never started) is freed. The batches
-    of a person's run are its own while it goes on; those that it leaves when it fails or dies get
-    runs like any other, and those of a cancelled one are freed.
-    """
-    with deployment.ledger.transaction() as connection:
-        planned = batches.planned(connection, ingestion.name)
-    waiting, unasked = 0, []
-    for batch in planned:
-        runs = instance.get_runs(dg.RunsFilter(tags={BATCH_TAG: batch.batch_id}))
-        person = instance.get_run_by_id(batch.run_id) if batch.run_id else None
-        if person is not None and not person.is_finished:
-            continue
-        if not runs and (person is None or person.status != dg.DagsterRunStatus.CANCELED):
-            unasked.append(batch)
-        elif all(run.is_finished for run in runs):
-            with deployment.ledger.transaction() as connection:
-                batches.free_planned(connection, batch.batch_id, "its run ended without it")
-        else:
-            waiting += 1
-    return waiting, unasked
-
-
-def _plan(
-    deployment: Deployment, ingestion: Ingestion, origin: Origin, at_most: int
-) -> list[PlannedBatch]:
-    planned: list[PlannedBatch] = []
-    while len(planned) < at_most:
-        batch = plan_one(deployment, ingestion, origin)
-        if batch is None:
-            break
-        if not planned:
-            _check_table(deployment, ingestion, batch)
-        planned.append(batch)
-    return planned
-
-
-def plan_one(deployment: Deployment, ingestion: Ingestion, origin: Origin) -> PlannedBatch | None:
-    """The next batch of files that wait, PLANNED; None when none waits."""
-    with deployment.ledger.transaction() as connection:
-        return planning.plan(
-            connection,
-            ingestion.name,
-            max_files=ingestion.batch.max_files,
-            max_bytes=ingestion.batch.max_bytes,
-            origin=origin,
-        )
-
-
-def _check_table(deployment: Deployment, ingestion: Ingestion, batch: PlannedBatch) -> None:
-    """Before any run is asked for: the table can be written to. Otherwise the tick says so."""
-    try:
-        with deployment.ledger.transaction() as connection:
-            is_written = schema_versions.was_ever_written(connection, ingestion.name)
-        open_table(deployment, ingestion, must_exist=is_written)
-    except BaseException:
-        with deployment.ledger.transaction() as connection:
-            batches.free_planned(connection, batch.batch_id, "the table cannot be written to")
-        raise

@@ -11,7 +11,7 @@ from pyiceberg.table.snapshots import ancestors_of
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import recover
 from ingest_assets.engine.steps import Step
-from ingest_assets.orchestration.tick import plan_one
+from ingest_assets.orchestration.planned_batches import plan_one
 from ingest_assets_tests.chaos import work, worker
 from ingest_assets_tests.chaos.worker import Fault, Worker
 from ingest_assets_tests.chaos.world import World

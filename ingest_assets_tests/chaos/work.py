@@ -23,7 +23,8 @@ from ingest_assets.orchestration.instance import open_instance
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.names import IO_MANAGER_KEY, RANGE_END_TAG, RANGE_START_TAG
 from ingest_assets.orchestration.one_pass import ingest_once
-from ingest_assets.orchestration.tick import plan_one, run_tick
+from ingest_assets.orchestration.planned_batches import plan_one
+from ingest_assets.orchestration.tick import run_tick
 from ingest_assets.tables.commit import Steps
 
 

@@ -7,7 +7,8 @@ import pytest
 from ingest_assets.engine import wanted_files
 from ingest_assets.ledger import pattern
 from ingest_assets.orchestration.one_pass import PassResult
-from ingest_assets.orchestration.tick import plan_one, run_tick, settle_planned
+from ingest_assets.orchestration.planned_batches import plan_one, settle_planned
+from ingest_assets.orchestration.tick import run_tick
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
 

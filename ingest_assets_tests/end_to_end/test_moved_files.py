@@ -4,6 +4,8 @@ import pytest
 
 from ingest_assets.decision_errors import DecisionOutdatedError
 from ingest_assets.engine.decision_work import carry_out
+from ingest_assets.errors import TableMissingError
+from ingest_assets.orchestration.tick import run_tick
 from ingest_assets.schema.resolution import Resolution
 from ingest_assets_tests.end_to_end.deciding import PERSON, planned, versions
 from ingest_assets_tests.end_to_end.sample_orders import json_lines
@@ -121,3 +123,25 @@ def test_two_shapes_never_get_one_table(workshop: Workshop) -> None:
     assert ingest(workshop) == {"SUCCESS": 2}
     assert both(workshop) == ([1], [2])
     assert [row["key"] for row in workshop.rows("raw.orders_v3")] == ["x"]
+
+
+def test_a_table_of_a_shape_that_was_dropped_holds_up_its_own_files_alone(
+    workshop: Workshop,
+) -> None:
+    part(workshop, PLAIN)
+    workshop.deployment.catalog.drop_table(OTHER)
+    workshop.put("e.json", priced(7))
+    workshop.put("f.json", plain(8))
+    with pytest.raises(TableMissingError, match=r"raw\.orders_v2 is not in the catalog any more"):
+        workshop.ingest(table=PLAIN)
+    assert ids(workshop, DECLARED) == [1, 2, 3, 8]
+    assert workshop.statuses()["e.json"] == "DISCOVERED"
+
+    workshop.put("g.json", plain(9))
+    ingestion = workshop.ingestion(table=PLAIN)
+    tick = run_tick(workshop.deployment, ingestion, workshop.instance, "sensor")
+    assert [batch.keys for batch in tick.planned] == [("g.json",)]
+    assert "raw.orders_v2 is not in the catalog any more" in tick.summary()
+
+    assert workshop.materialize("e.json", table=PLAIN).success
+    assert ids(workshop, OTHER) == [7]
