@@ -19,7 +19,7 @@ _POSTGRES_SCHEME = re.compile(r"^postgres(?:ql)?(?:\+[a-z0-9]+)?://", re.IGNOREC
 # Greedy up to the last @: a password may hold an unescaped / or @.
 _URL_PASSWORD = re.compile(r"(://[^/@:]*):[^\s?]*@")
 _QUERY_SECRET = re.compile(
-    r"([?&](?:password|sslpassword|token|sig|[^=&\s]*secret[^=&\s]*)=)[^&\s]*"
+    r"(?i)([?&](?:sig|[^=&\s]*(?:password|token|secret|signature|credential)[^=&\s]*)=)[^&\s]*"
 )
 _SECRET_WORDS = (
     "password",

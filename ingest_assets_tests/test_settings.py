@@ -89,6 +89,10 @@ def test_public_properties_keep_the_names_and_hide_the_secrets() -> None:
         ("postgresql://u:p/q@r@h/d", "postgresql://u:***@h/d"),
         ("postgresql://u@h/d?password=hunter2&x=1", "postgresql://u@h/d?password=***&x=1"),
         ("https://h/v1?sig=hunter2", "https://h/v1?sig=***"),
+        (
+            "https://h/k?X-Amz-Credential=hunter2&X-Amz-Signature=hunter2&X-Amz-Date=1",
+            "https://h/k?X-Amz-Credential=***&X-Amz-Signature=***&X-Amz-Date=1",
+        ),
         ("s3://lake/a@b", "s3://lake/a@b"),
     ],
 )

@@ -57,13 +57,13 @@ class Composer:
     def _schema_pending(self, details: list[dict[str, Any]]) -> _Said:
         name, files = self.ingestion.name, len(self.parked)
         versions = ", ".join(str(detail["version"]) for detail in details)
-        word = "version" if len(details) == 1 else "versions"
+        waiting = "version {} waits" if len(details) == 1 else "versions {} wait"
         why = " ".join(clipped(detail["error"]) for detail in details[:NAMES_SHOWN])
         parked = f" Parked, with no row in the table: {shown(self.parked)}." if files else ""
         waits = f"a schema change waits for a decision, {_counted(files, 'file')} parked"
         return _Said(
             title=waits if files else "the declared columns wait for a decision",
-            what=f"Schema {word} {versions} of {name} cannot be merged by itself. {why}{parked} "
+            what=f"{name}: schema {waiting.format(versions)} for a person. {why}{parked} "
             "Files with the schema of the table go on.",
             next_step=f"`ingest-assets schema list {name}` shows what to decide, "
             f"`ingest-assets files {name} --status PARKED` the files.",

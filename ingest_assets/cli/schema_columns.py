@@ -8,6 +8,10 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine import column_changes
 from ingest_assets.schema.types import parse_type
 
+_table_option = click.option(
+    "--table", help="One that a shape got for itself; by default the declared one."
+)
+
 
 class _Type(click.ParamType[pa.DataType]):
     name = "type"
@@ -26,6 +30,7 @@ class _Type(click.ParamType[pa.DataType]):
 @click.option("--description", help="What the column holds; kept in the table.")
 @click.option("--default", help="What the rows that are there get: a text, or JSON.")
 @click.option("--sql", help="The same as SQL over the row, as duckdb reads it.")
+@_table_option
 @note_option
 @by_option
 @yes_option
@@ -36,6 +41,7 @@ def add_column_command(
     description: str | None,
     default: str | None,
     sql: str | None,
+    table: str | None,
     note: str | None,
     by: str,
     yes: bool,
@@ -53,6 +59,7 @@ def add_column_command(
         type_,
         description=description,
         value=values.get(column),
+        table=table,
     )
     act(deployment, plan, note=note, by=by, yes=yes)
 
@@ -60,13 +67,16 @@ def add_column_command(
 @click.command("drop-column")
 @click.argument("name")
 @click.argument("column")
+@_table_option
 @note_option
 @by_option
 @yes_option
-def drop_column_command(name: str, column: str, note: str | None, by: str, yes: bool) -> None:
+def drop_column_command(
+    name: str, column: str, table: str | None, note: str | None, by: str, yes: bool
+) -> None:
     """Drop COLUMN from the table of the ingestion NAME; what files bring for it is rescued."""
     deployment = Deployment.from_env()
-    plan = column_changes.plan_drop_column(deployment, deployment.ingestion(name), column)
+    plan = column_changes.plan_drop_column(deployment, deployment.ingestion(name), column, table)
     act(deployment, plan, note=note, by=by, yes=yes)
 
 
@@ -74,16 +84,17 @@ def drop_column_command(name: str, column: str, note: str | None, by: str, yes: 
 @click.argument("name")
 @click.argument("column")
 @click.argument("new_name")
+@_table_option
 @note_option
 @by_option
 @yes_option
 def rename_column_command(
-    name: str, column: str, new_name: str, note: str | None, by: str, yes: bool
+    name: str, column: str, new_name: str, table: str | None, note: str | None, by: str, yes: bool
 ) -> None:
     """Call COLUMN of the ingestion NAME NEW_NAME, as its files spell it from now on."""
     deployment = Deployment.from_env()
     ingestion = deployment.ingestion(name)
-    plan = column_changes.plan_rename_column(deployment, ingestion, column, new_name)
+    plan = column_changes.plan_rename_column(deployment, ingestion, column, new_name, table)
     act(deployment, plan, note=note, by=by, yes=yes)
 
 
@@ -91,13 +102,20 @@ def rename_column_command(
 @click.argument("name")
 @click.argument("column")
 @click.argument("type_", metavar="TYPE", type=_Type())
+@_table_option
 @note_option
 @by_option
 @yes_option
 def widen_command(
-    name: str, column: str, type_: pa.DataType, note: str | None, by: str, yes: bool
+    name: str,
+    column: str,
+    type_: pa.DataType,
+    table: str | None,
+    note: str | None,
+    by: str,
+    yes: bool,
 ) -> None:
     """Make COLUMN of the ingestion NAME the wider TYPE, in place."""
     deployment = Deployment.from_env()
-    plan = column_changes.plan_widen(deployment, deployment.ingestion(name), column, type_)
+    plan = column_changes.plan_widen(deployment, deployment.ingestion(name), column, type_, table)
     act(deployment, plan, note=note, by=by, yes=yes)

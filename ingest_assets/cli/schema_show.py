@@ -36,6 +36,8 @@ def show_command(name: str, version: int, as_json: bool) -> None:
     click.echo(f"since {found.created_at:%Y-%m-%d %H:%M:%S %Z}", nl=not found.last_written_at)
     if found.last_written_at:
         click.echo(f"; last written {found.last_written_at:%Y-%m-%d %H:%M:%S %Z}")
+    if found.route:
+        click.echo(f"of the table {found.route}")
     if found.resolution:
         note = f": {found.note}" if found.note else ""
         moment = f"{found.resolved_at:%Y-%m-%d %H:%M:%S %Z}"

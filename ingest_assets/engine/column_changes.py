@@ -9,6 +9,7 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine.decided_columns import Fills
 from ingest_assets.engine.decision_plan import Basis, DecisionPlan, basis, planned
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import registry
 from ingest_assets.schema.column import Column, Columns
 from ingest_assets.schema.promotion import is_promotion
 from ingest_assets.schema.types import format_type
@@ -24,13 +25,16 @@ def plan_add_column(
     *,
     description: str | None = None,
     value: Constant | Expression | None = None,
+    table: str | None = None,
 ) -> DecisionPlan:
     """A new optional column; the rows that are there have `value` in it, or null.
+
+    `table` is one that a shape of the ingestion has for itself, None the declared one.
 
     Raises:
         DecisionRefusedError, ReshapeRefusedError: it cannot be added.
     """
-    found = basis(deployment, ingestion)
+    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
     if any(column.name == name for column in found.columns):
         raise DecisionRefusedError(f"{ingestion.name} has a column {name} already.")
     after = (*found.columns, Column(name, type_, description=description))
@@ -39,14 +43,18 @@ def plan_add_column(
 
 
 def plan_widen(
-    deployment: Deployment, ingestion: Ingestion, name: str, type_: pa.DataType
+    deployment: Deployment,
+    ingestion: Ingestion,
+    name: str,
+    type_: pa.DataType,
+    table: str | None = None,
 ) -> DecisionPlan:
-    """The column becomes wider, in place.
+    """The column becomes wider, in place; `table` as of `plan_add_column`.
 
     Raises:
         DecisionRefusedError: Iceberg has no such promotion.
     """
-    found = basis(deployment, ingestion)
+    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
     column = _column(ingestion, found, name)
     if not is_promotion(column.type, type_):
         raise DecisionRefusedError(
@@ -58,30 +66,51 @@ def plan_widen(
 
 
 def plan_rename_column(
-    deployment: Deployment, ingestion: Ingestion, name: str, new_name: str
+    deployment: Deployment,
+    ingestion: Ingestion,
+    name: str,
+    new_name: str,
+    table: str | None = None,
 ) -> DecisionPlan:
     """The column keeps its values and has another name; files spell it that way from now on.
+
+    `table` is as of `plan_add_column`.
 
     Raises:
         DecisionRefusedError, ReshapeRefusedError: it cannot be renamed.
     """
-    found = basis(deployment, ingestion)
+    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
     column = _column(ingestion, found, name)
     renamed = replace(column, name=new_name, source_name=None)
     after = tuple(renamed if c.name == name else c for c in found.columns)
     return _by(ingestion, "rename_column", found, after, Rename((name,), new_name))
 
 
-def plan_drop_column(deployment: Deployment, ingestion: Ingestion, name: str) -> DecisionPlan:
+def plan_drop_column(
+    deployment: Deployment, ingestion: Ingestion, name: str, table: str | None = None
+) -> DecisionPlan:
     """Readers do not see the column any more; what files bring for it is rescued from now on.
+
+    `table` is as of `plan_add_column`.
 
     Raises:
         DecisionRefusedError, ReshapeRefusedError: it cannot be dropped.
     """
-    found = basis(deployment, ingestion)
+    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
     _column(ingestion, found, name)
     after = tuple(column for column in found.columns if column.name != name)
     return _by(ingestion, "drop_column", found, after, Drop((name,)))
+
+
+def _route(deployment: Deployment, ingestion: Ingestion, table: str | None) -> str:
+    if table in (None, ingestion.table.identifier):
+        return ""
+    with deployment.ledger.transaction() as connection:
+        routes = registry.routes(connection, ingestion.name)
+    if table not in routes:
+        known = ", ".join([ingestion.table.identifier, *sorted(filter(None, routes))])
+        raise DecisionRefusedError(f"{ingestion.name} has no table {table}; it has {known}.")
+    return table
 
 
 def _by(

@@ -26,6 +26,15 @@ _OUTCOMES = {
 }
 
 
+_UNDO = {
+    "ignore": "nothing in the table is to be undone. Later files of this shape go the same way; no "
+    "command takes the decision back.",
+    "new_table": "no command takes it back. A file that is uploaded again in the old shape moves "
+    "to the old table with all its rows.",
+    "reject": "upload the files again under their keys, and they are judged anew.",
+}
+
+
 def counted(count: int, noun: str) -> str:
     """`1 file`, `1,200 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -34,6 +43,8 @@ def counted(count: int, noun: str) -> str:
 def done_line(plan: DecisionPlan, version: int | None) -> str:
     """What became of a plan that was carried out; `version` is the number it came to."""
     name, pending = plan.ingestion.name, plan.pending
+    if pending is None and version is None:
+        return f"Done: {plan.action} of {name}. The next tick or pass tells the ledger of it."
     if pending is None:
         return f"Done: version {version} of {name} is ACTIVE."
     said = f"Done: {plan.action} of version {pending.version} of {name}."
@@ -60,11 +71,14 @@ def plan_lines(plan: DecisionPlan) -> Iterator[str]:
     if plan.new_table is not None:
         columns = ", ".join(f"{c.name} {format_type(c.type)}" for c in plan.after)
         yield f"The table: CREATE TABLE {plan.new_table} ({columns}), with its first rows."
-        yield f"Readers of {plan.ingestion.table.identifier} see no difference."
+        yield f"Readers of {table} see no difference."
+        yield f"Undo: {_UNDO[plan.action]}"
         return
     yield from _requirements(plan.basis.columns, plan.after)
     if plan.table is None:
         yield "The Iceberg table stays as it is; its readers see no difference."
+        if plan.action in _UNDO:
+            yield f"Undo: {_UNDO[plan.action]}"
         return
     yield "The table:"
     yield from (f"  {line}" for line in plan.table.ddl)

@@ -89,6 +89,21 @@ def path_of(operation: Operation) -> Path:
     return (operation.column,) if isinstance(operation, Fill) else operation.path
 
 
+_WORDS: dict[type, str] = {
+    AddColumn: "Add",
+    Promote: "Widen",
+    Rename: "Rename",
+    Drop: "Drop",
+    Retype: "Change the type of",
+    Fill: "Fill",
+}
+
+
+def described(operation: Operation) -> str:
+    """The operation as a person would say it, for messages: `Drop shop.city`."""
+    return f"{_WORDS[type(operation)]} {dotted(path_of(operation))}"
+
+
 def dotted(path: Path) -> str:
     """The path as people write it."""
     return ".".join(path)

@@ -137,8 +137,9 @@ def _undo(table: Table, operations: Sequence[Operation]) -> str:
         match operation:
             case Retype():
                 text += (
-                    f" {name} then reads as null, because it is a new field: read the old values "
-                    f"with time travel (VERSION AS OF {snapshot_id}), which has the old schema."
+                    f" {name} then reads as null, because it is a new field: materialize the "
+                    "partitions of those rows anew, or read the old values with time travel "
+                    f"(VERSION AS OF {snapshot_id}), which has the old schema."
                 )
             case Drop():
                 text += (

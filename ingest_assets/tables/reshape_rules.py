@@ -27,6 +27,7 @@ from ingest_assets.tables.operations import (
     Promote,
     Rename,
     Retype,
+    described,
     dotted,
     path_of,
 )
@@ -84,7 +85,6 @@ class Rules:
                     raise _refused(
                         operation,
                         f"Iceberg cannot turn {_words(before)} into {_words(type_)} in place",
-                        "Retype it, which rewrites the data.",
                     )
             case Drop():
                 self._check_unused(operation, field)
@@ -105,7 +105,7 @@ class Rules:
             raise _refused(
                 operation,
                 f"no {_words(before)} is a {_words(after)}",
-                "Retype it to string, or drop it and add it anew.",
+                "Drop it and add it anew, or add a column beside it.",
             )
 
     def _check_unused(self, operation: Operation, field: NestedField) -> None:
@@ -200,7 +200,7 @@ def _words(type_: pa.DataType) -> str:
 
 
 def _refused(operation: Operation, why: str, instead: str = "") -> ReshapeRefusedError:
-    name, verb = dotted(path_of(operation)), type(operation).__name__
     return ReshapeRefusedError(
-        f"{verb} {name}: {why}. Nothing was changed. {instead}".rstrip(), name
+        f"{described(operation)}: {why}. Nothing was changed. {instead}".rstrip(),
+        dotted(path_of(operation)),
     )

@@ -19,6 +19,7 @@ from ingest_assets.tables.operations import (
     Promote,
     Rename,
     Retype,
+    described,
     dotted,
     path_of,
 )
@@ -92,10 +93,8 @@ def reshaping(table: Table, operations: tuple[Operation, ...]) -> Reshaping:
         try:
             _apply(scratch, operation, replaced)
         except (ValueError, ValidationError) as error:  # PyIceberg's own rules
-            name = dotted(path_of(operation))
-            raise ReshapeRefusedError(
-                f"{type(operation).__name__} {name}: {error}. Nothing was changed.", name
-            ) from error
+            said = f"{described(operation)}: {error}. Nothing was changed."
+            raise ReshapeRefusedError(said, dotted(path_of(operation))) from error
     schema = scratch.table_metadata.schema()
     steps.append(Restructuring(start, schema, replaced))
     properties = scratch.table_metadata.properties

@@ -6,10 +6,15 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from ingest_assets.decision_errors import DecisionRefusedError
+from ingest_assets.engine.column_changes import plan_add_column
+from ingest_assets.engine.decision_text import plan_lines
+from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.names import IO_MANAGER_KEY
 from ingest_assets.schema.resolution import Resolution
+from ingest_assets.tables.operations import Constant
 from ingest_assets_tests.end_to_end.sample_orders import json_lines
 from ingest_assets_tests.end_to_end.two_shapes import (
     LAYOUT,
@@ -139,3 +144,20 @@ def test_a_rollback_of_the_other_table_brings_its_files_back(parted: Workshop) -
     table.manage_snapshots().rollback_to_snapshot(first.snapshot_id).commit()
     parted.ingest(table=LAYOUT)
     assert (ids(parted, "raw.orders"), ids(parted, OTHER)) == ([1, 2, 3], [4, 5, 6, 7])
+
+
+def test_its_columns_are_changed_by_themselves(parted: Workshop) -> None:
+    ingestion = parted.ingestion(table=LAYOUT)
+    plan = plan_add_column(
+        parted.deployment, ingestion, "note", pa.string(), value=Constant("new"), table=OTHER
+    )
+    assert next(plan_lines(plan)) == f"add_column for orders ({OTHER})"
+    carry_out(parted.deployment, plan, "ada", "a test")
+    assert {row["note"] for row in parted.rows(OTHER)} == {"new"}
+    assert "note" not in parted.rows("raw.orders")[0]
+    parted.put("e.json", priced(7, note="seven"))
+    parted.put("f.json", plain(8))
+    assert parted.ingest(table=LAYOUT).counts == {"SUCCESS": 2}
+    assert parted.rows(OTHER)[-1]["note"] == "seven"
+    with pytest.raises(DecisionRefusedError, match=r"it has raw\.orders, raw\.orders_v2"):
+        plan_add_column(parted.deployment, ingestion, "x", pa.string(), table="raw.orders_v9")

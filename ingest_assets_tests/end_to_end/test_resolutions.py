@@ -151,6 +151,24 @@ def test_an_accepted_type_is_the_tables_and_files_of_the_old_one_wait_where_they
     assert both_again(workshop, old, new) == {"c": old_files, "d": "SUCCESS"}
 
 
+def test_the_undo_of_a_merge_reads_null_until_the_partitions_are_materialized_anew(
+    workshop: Workshop,
+) -> None:
+    park(workshop, [{"id": 1, "v": 1}], [{"id": 2, "v": "x"}])
+    plan = decide(workshop, "merge")
+    workshop.ingest()
+    assert plan.table is not None
+    assert plan.table.undo_snapshot_id is not None
+    assert "materialize the partitions of those rows anew" in plan.table.undo
+    table = workshop.deployment.catalog.load_table("raw.orders")
+    table.manage_snapshots().rollback_to_snapshot(plan.table.undo_snapshot_id).commit()
+
+    workshop.ingest()  # the file that came after it comes again
+    assert values(workshop) == [(1, {}, None), (2, {"v": "x"}, None)]
+    assert workshop.materialize("a").success
+    assert values(workshop) == [(1, {"v": "1"}, None), (2, {"v": "x"}, None)]
+
+
 def test_values_that_are_none_of_the_accepted_type_refuse_it_and_change_nothing(
     workshop: Workshop,
 ) -> None:

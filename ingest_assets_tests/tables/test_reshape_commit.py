@@ -81,7 +81,9 @@ def test_a_schema_that_others_changed_meanwhile_is_the_one_that_is_changed(
     fill_lake(lake, v=pa.array([1]))
     other = Lake(new_catalog())
     faster = Steps(lease_checked=_once(lambda: change(other, RENAME, batch_id="other")))
-    with pytest.raises(ReshapeRefusedError, match="Retype v: the table has no such column"):
+    with pytest.raises(
+        ReshapeRefusedError, match="Change the type of v: the table has no such column"
+    ):
         _change(lake, RETYPE, lambda: True, faster)
     assert batches_of(lake.catalog, IDENTIFIER).in_main.count("other") == 1
     add = AddColumn(("more",), pa.int64())
