@@ -156,12 +156,15 @@ class Ingestion(Declared):
                 raise ValueError(f"{owner!r} should be an e-mail address or team:name")
         return value
 
-    def for_table(self, identifier: str, columns: Collection[str] = ()) -> "Ingestion":
-        """The same ingestion for another table, as the resolution `new_table` makes one.
+    def for_table(self, route: str, columns: Collection[str] = ()) -> "Ingestion":
+        """The same ingestion for one of its tables; empty is the declared one, and itself.
 
-        It has the layout of the declared one as far as `columns`, which both have, allow it.
+        Another one, as the resolution `new_table` makes it, has the layout of the declared one as
+        far as `columns`, which both have, allow it.
         """
-        table = self.table.with_identifier(identifier, columns)
+        if not route:
+            return self
+        table = self.table.with_identifier(route, columns)
         return self.model_copy(update={"table": table})
 
 

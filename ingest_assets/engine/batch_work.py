@@ -195,8 +195,7 @@ def claim(
     lease = KeptLease(deployment.ledger, claimed)
     lease.start()
     reached(Step.CLAIMED, batch_id)
-    if claimed.route:
-        ingestion = ingestion.for_table(claimed.route, columns)
+    ingestion = ingestion.for_table(claimed.route, columns)
     return BatchWork(deployment, ingestion, claimed, lease, may_create)
 
 

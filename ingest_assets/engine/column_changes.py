@@ -34,7 +34,7 @@ def plan_add_column(
     Raises:
         DecisionRefusedError, ReshapeRefusedError: it cannot be added.
     """
-    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
+    found = _basis(deployment, ingestion, table)
     if any(column.name == name for column in found.columns):
         raise DecisionRefusedError(f"{ingestion.name} has a column {name} already.")
     after = (*found.columns, Column(name, type_, description=description))
@@ -54,7 +54,7 @@ def plan_widen(
     Raises:
         DecisionRefusedError: Iceberg has no such promotion.
     """
-    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
+    found = _basis(deployment, ingestion, table)
     column = _column(ingestion, found, name)
     if not is_promotion(column.type, type_):
         raise DecisionRefusedError(
@@ -79,7 +79,7 @@ def plan_rename_column(
     Raises:
         DecisionRefusedError, ReshapeRefusedError: it cannot be renamed.
     """
-    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
+    found = _basis(deployment, ingestion, table)
     column = _column(ingestion, found, name)
     renamed = replace(column, name=new_name, source_name=None)
     after = tuple(renamed if c.name == name else c for c in found.columns)
@@ -96,21 +96,21 @@ def plan_drop_column(
     Raises:
         DecisionRefusedError, ReshapeRefusedError: it cannot be dropped.
     """
-    found = basis(deployment, ingestion, _route(deployment, ingestion, table))
+    found = _basis(deployment, ingestion, table)
     _column(ingestion, found, name)
     after = tuple(column for column in found.columns if column.name != name)
     return _by(ingestion, "drop_column", found, after, Drop((name,)))
 
 
-def _route(deployment: Deployment, ingestion: Ingestion, table: str | None) -> str:
+def _basis(deployment: Deployment, ingestion: Ingestion, table: str | None) -> Basis:
     if table in (None, ingestion.table.identifier):
-        return ""
+        return basis(deployment, ingestion)
     with deployment.ledger.transaction() as connection:
         routes = registry.routes(connection, ingestion.name)
     if table not in routes:
         known = ", ".join([ingestion.table.identifier, *sorted(filter(None, routes))])
         raise DecisionRefusedError(f"{ingestion.name} has no table {table}; it has {known}.")
-    return table
+    return basis(deployment, ingestion, table)
 
 
 def _by(

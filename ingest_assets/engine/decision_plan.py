@@ -95,8 +95,7 @@ def basis(deployment: Deployment, ingestion: Ingestion, route: str = "") -> Basi
         is_written = schema_versions.was_ever_written(connection, ingestion.name, route)
         common = registry.common_columns(connection, ingestion.name, route)
     known = None if active is None else columns_from_json(active.fields)
-    if route:
-        ingestion = ingestion.for_table(route, common)
+    ingestion = ingestion.for_table(route, common)
     target = open_table(deployment, ingestion, must_exist=is_written, route=route)
     columns = effective_columns(known, target.columns)
     if columns is None:

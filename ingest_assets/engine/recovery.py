@@ -69,8 +69,7 @@ def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token:
     """True when the batch was in the table and is finished, False when it was released."""
     with deployment.ledger.transaction() as connection:
         route = batches.route_of(connection, batch_id)
-    if route:
-        ingestion = ingestion.for_table(route)
+    ingestion = ingestion.for_table(route)
     identifier = ingestion.table.identifier
     snapshot_id = fence(deployment.catalog, identifier, batch_id)
     if snapshot_id is None:

@@ -114,16 +114,16 @@ def apply(
         resolved_versions.resolve(connection, ingestion, version, resolved, status)
         if decision.action == Resolution.IGNORE and decision.diff is not None:
             resolved_versions.set_diff(connection, ingestion, version, decision.diff)
-    parked_files.send_on(
-        connection,
-        ingestion,
-        decision.version,
-        is_rejected=decision.action == Resolution.REJECT,
-        new_route=decision.new_route,
-        judges_all=decision.fields is not None,
-    )
     if decision.action == Resolution.REJECT and version is not None:
-        parked_files.let_rejection_be_told(connection, ingestion, version)
+        parked_files.reject(connection, ingestion, version)
+    else:
+        parked_files.send_on(
+            connection,
+            ingestion,
+            decision.version,
+            new_route=decision.new_route,
+            judges_all=decision.fields is not None,
+        )
     _note(connection, ingestion, decision, version, batch_id)
     return version
 

@@ -18,47 +18,60 @@ def send_on(
     ingestion: str,
     version: int | None,
     *,
-    is_rejected: bool,
     new_route: str | None,
     judges_all: bool,
 ) -> None:
-    """The files parked under `version`, which is resolved, are REJECTED or wait to be read again.
+    """The files parked under `version` wait to be read again.
 
     `new_route` is the table that they go into from now on, None where it stays. A file of which an
     earlier upload is in the table is read there once more: so its rows leave it. `judges_all`: the
     files that are parked under other versions are read again too, because the columns are others.
     """
     connection.execute(
-        text(f"""
+        text("""
             UPDATE ingest.files SET
-                status = CASE WHEN :is_rejected THEN 'REJECTED' ELSE 'DISCOVERED' END,
-                attempts = CASE WHEN :is_rejected THEN attempts ELSE 0 END,
-                error_type = CASE WHEN :is_rejected THEN error_type END,
-                error = CASE WHEN :is_rejected THEN parked.rejection END,
+                status = 'DISCOVERED', attempts = 0, error_type = NULL, error = NULL,
                 route = CASE WHEN parked.is_its AND committed_content_id IS NULL
                              THEN coalesce(:new_route, route) ELSE route END,
                 crashes = 0, next_attempt_at = NULL, updated_at = now()
-            FROM (SELECT f.file_id, f.schema_version IS NOT DISTINCT FROM :version AS is_its,
-                         {REJECTION} AS rejection
-                  FROM ingest.files f
-                  LEFT JOIN ingest.schema_versions v
-                         ON v.ingestion = f.ingestion AND v.version = f.schema_version
-                  WHERE f.ingestion = :ingestion AND f.status = 'PARKED'
-                    AND (:judges_all OR f.schema_version = :version)
-                  ORDER BY f.key FOR NO KEY UPDATE OF f) AS parked
+            FROM (SELECT file_id, schema_version IS NOT DISTINCT FROM :version AS is_its
+                  FROM ingest.files
+                  WHERE ingestion = :ingestion AND status = 'PARKED'
+                    AND (:judges_all OR schema_version = :version)
+                  ORDER BY key FOR NO KEY UPDATE) AS parked
             WHERE files.file_id = parked.file_id AND files.status = 'PARKED'
         """),
         {
             "ingestion": ingestion,
             "version": version,
-            "is_rejected": is_rejected,
             "new_route": new_route,
             "judges_all": judges_all,
         },
     )
 
 
-def let_rejection_be_told(connection: Connection, ingestion: str, version: int) -> None:
+def reject(connection: Connection, ingestion: str, version: int) -> None:
+    """The files parked under `version`, which is resolved, are REJECTED."""
+    connection.execute(
+        text(f"""
+            UPDATE ingest.files SET
+                status = 'REJECTED', error = parked.rejection,
+                crashes = 0, next_attempt_at = NULL, updated_at = now()
+            FROM (SELECT f.file_id, {REJECTION} AS rejection
+                  FROM ingest.files f
+                  JOIN ingest.schema_versions v
+                    ON v.ingestion = f.ingestion AND v.version = f.schema_version
+                  WHERE f.ingestion = :ingestion AND f.status = 'PARKED'
+                    AND f.schema_version = :version
+                  ORDER BY f.key FOR NO KEY UPDATE OF f) AS parked
+            WHERE files.file_id = parked.file_id AND files.status = 'PARKED'
+        """),
+        {"ingestion": ingestion, "version": version},
+    )
+    _let_rejection_be_told(connection, ingestion, version)
+
+
+def _let_rejection_be_told(connection: Connection, ingestion: str, version: int) -> None:
     """The REJECTED files of the version are a batch of their own that Dagster has to be told of.
 
     Else their partitions would go on saying that the files wait. Each attempt has the differences

@@ -90,7 +90,7 @@ def _missing_table(
     try:
         with deployment.ledger.transaction() as connection:
             is_written = schema_versions.was_ever_written(connection, ingestion.name, batch.route)
-        of_table = ingestion.for_table(batch.route) if batch.route else ingestion
+        of_table = ingestion.for_table(batch.route)
         open_table(deployment, of_table, must_exist=is_written, route=batch.route)
     except BaseException as error:
         with deployment.ledger.transaction() as connection:
