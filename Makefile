@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALLED := $(VENV)/.installed
-# Tests wait much for services and leases, so two cores carry three processes of them.
-PROCESSES ?= 3
+# Tests wait much for services and leases, so two cores carry four processes of them.
+PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test clean

@@ -1,13 +1,20 @@
 """The benchmarks' command line.
 
 python -m benchmarks run A [B C] [--repeat 3] [--scale 1.0]
+python -m benchmarks large [--formats json csv ...] [--sizes 0.1 1 5]
 python -m benchmarks bookkeeping [--files 1000]
+python -m benchmarks load [--files 10000] [--runs 1]
+python -m benchmarks replacements
+python -m benchmarks growth [--files 1000000] [--live 50000] [--history 50000] [--repeat 12]
+python -m benchmarks partitions-page [--live 50000] [--history 50000] [--screenshot page.png]
+python -m benchmarks many [--ingestions 1000] [--parts loading starting rounds]
 """
 
 import argparse
 import json
 
-from benchmarks import bookkeeping, ingestion
+from benchmarks import bookkeeping, growth, ingestion, large, many, partitions_page, replacements
+from benchmarks.load import load
 from benchmarks.workloads import WORKLOADS
 
 
@@ -20,11 +27,52 @@ def main() -> None:
     work.add_argument("workloads", nargs="+", choices=sorted(WORKLOADS))
     work.add_argument("--repeat", type=int, default=3)
     work.add_argument("--scale", type=float, default=1.0, help="a share of the workload's size")
+    huge = commands.add_parser("large", help="one large file of each format")
+    huge.add_argument("--formats", nargs="+", choices=large.FORMATS, default=list(large.FORMATS))
+    huge.add_argument("--sizes", nargs="+", type=float, default=[0.1, 1, 5], help="in GB")
     books = commands.add_parser("bookkeeping", help="Dagster's cost a file, stock and ours")
     books.add_argument("--files", type=int, default=1000)
+    burst = commands.add_parser("load", help="many small files at once, until all are green")
+    burst.add_argument("--files", type=int, default=10_000)
+    burst.add_argument("--runs", type=int, default=1, help="runs of the ingestion side by side")
+    commands.add_parser("replacements", help="100 changed files in a table of 1000")
+    grown = commands.add_parser("growth", help="a tick and its run on a full and an empty ledger")
+    grown.add_argument("--files", type=int, default=1_000_000)
+    grown.add_argument("--live", type=int, default=50_000, help="partitions in the dynamic set")
+    grown.add_argument("--history", type=int, help="files that Dagster has events of; the live")
+    grown.add_argument("--repeat", type=int, default=12)
+    page = commands.add_parser("partitions-page", help="until the UI shows an asset's partitions")
+    page.add_argument("--live", type=int, default=50_000)
+    page.add_argument("--history", type=int, help="files that Dagster has events of; the live")
+    page.add_argument("--screenshot", help="a PNG file for what was shown")
+    crowd = commands.add_parser("many", help="many ingestions: loading, run start, sensors")
+    crowd.add_argument("--ingestions", type=int, default=1000)
+    crowd.add_argument("--parts", nargs="+", choices=many.PARTS, default=many.PARTS)
     arguments = parser.parse_args()
+    if arguments.command == "many":
+        print(json.dumps(many.run(arguments.ingestions, arguments.parts), indent=2))
+        return
+    if arguments.command == "large":
+        large.measure(arguments.formats, arguments.sizes)
+        return
+    if arguments.command == "load":
+        print(json.dumps(load(arguments.files, arguments.runs), indent=2))
+        return
+    if arguments.command == "replacements":
+        replacements.measure()
+        return
     if arguments.command == "bookkeeping":
         print(json.dumps(bookkeeping.run(arguments.files), indent=2))
+        return
+    if arguments.command == "growth":
+        history = arguments.history or arguments.live
+        measured = growth.measure(arguments.files, arguments.live, history, arguments.repeat)
+        print(json.dumps(measured, indent=2))
+        return
+    if arguments.command == "partitions-page":
+        history = arguments.history or arguments.live
+        shown = partitions_page.measure(arguments.live, history, arguments.screenshot)
+        print(json.dumps(shown, indent=2))
         return
     for name in arguments.workloads:
         result = ingestion.measure(WORKLOADS[name], arguments.repeat, arguments.scale)

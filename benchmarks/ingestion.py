@@ -38,25 +38,25 @@ def measure(workload: Workload, repeat: int, scale: float) -> dict[str, Any]:
         ours, startup, floor = [], [], []
         for number in range(repeat):
             home = Path(folder) / f"home-{number}"
-            env = _environment(home, postgres, workload, number)
+            database = new_database(postgres.url, f"bench_{number}")
+            env = environment(home, database, workload.format, workload.name)
             floor.append(_floor(workload, home, env))
-            first, again = _ours(env), _ours(env)
+            first, again = ingest(env), ingest(env)
             ours.append(first)
             startup.append(again)
         return _summary(workload, ours, startup, floor)
 
 
-def _environment(
-    home: Path, postgres: EmbeddedPostgres, workload: Workload, number: int
-) -> dict[str, str]:
+def environment(home: Path, database_url: str, format_type: str, prefix: str) -> dict[str, str]:
+    """Of a user whose one ingestion, `bench`, reads what is under the prefix."""
     defs = home / "defs" / "bench"
     defs.mkdir(parents=True)
     declaration = {
         "type": "ingest_assets.components.S3ToIceberg",
         "attributes": {
             "name": "bench",
-            "source": {"uri": f"s3://{BUCKET}/{workload.name}/"},
-            "format": {"type": workload.format},
+            "source": {"uri": f"s3://{BUCKET}/{prefix}/"},
+            "format": {"type": format_type},
             "table": {"identifier": "raw.bench"},
         },
     }
@@ -65,11 +65,12 @@ def _environment(
         **os.environ,
         "INGEST_HOME": str(home),
         "INGEST_DEFS": str(home / "defs"),
-        "INGEST_POSTGRES_URL": new_database(postgres.url, f"bench_{number}"),
+        "INGEST_POSTGRES_URL": database_url,
     }
 
 
-def _ours(env: dict[str, str]) -> Cost:
+def ingest(env: dict[str, str]) -> Cost:
+    """One pass of the ingestion of `environment`."""
     command = Path(sys.executable).parent / "ingest-assets"
     return run([str(command), "run", "bench", "--json"], env)
 

@@ -17,7 +17,7 @@ from ingest_assets.tables.lineage import Origin, with_lineage
 from ingest_assets.tables.operations import Expression, Fill, Operation, Retype
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.reshape import reshape
-from ingest_assets.tables.reshape_plan import plan
+from ingest_assets.tables.reshape_plan import plan_reshape
 from ingest_assets.tables.target import open_target
 
 _OWNER = Owner("orders", "benchmark")
@@ -39,7 +39,7 @@ def rewriting(row_count: int = 2_000_000) -> None:
     for name, operations in _CHANGES.items():
         with tempfile.TemporaryDirectory() as folder:
             catalog = _filled(Path(folder), row_count)
-            before = plan(catalog.load_table(_IDENTIFIER), operations)
+            before = plan_reshape(catalog.load_table(_IDENTIFIER), operations)
             pool = pa.default_memory_pool()
             start, cpu = time.perf_counter(), time.process_time()
             reshape(catalog, _IDENTIFIER, _OWNER, operations, "benchmark", lambda: True)
@@ -57,11 +57,11 @@ def rewriting(row_count: int = 2_000_000) -> None:
 def _filled(folder: Path, row_count: int) -> SqlCatalog:
     catalog = SqlCatalog("lake", uri=f"sqlite:///{folder}/c.db", warehouse=f"file://{folder}/w")
     target = open_target(catalog, _IDENTIFIER, TableLayout(), _OWNER, must_exist=False)
-    target.evolve(tuple(Column(field.name, field.type) for field in _rows(0, 1).schema))
+    target.evolve(tuple(Column(field.name, field.type) for field in sample_rows(0, 1).schema))
     writer = DataFileWriter(target, "first")
     now = datetime(2024, 5, 1, tzinfo=UTC)
     for file_id in range(row_count // _ROWS_PER_FILE):
-        rows = _rows(file_id * _ROWS_PER_FILE, _ROWS_PER_FILE)
+        rows = sample_rows(file_id * _ROWS_PER_FILE, _ROWS_PER_FILE)
         rows = rows.append_column("_source_row", pa.array(range(rows.num_rows), pa.int64()))
         rows = rows.append_column("_rescued_data", pa.nulls(rows.num_rows, pa.string()))
         origin = Origin(f"s3://landing/orders/{file_id}.json", file_id, file_id, rows.num_rows)
@@ -70,7 +70,7 @@ def _filled(folder: Path, row_count: int) -> SqlCatalog:
     return catalog
 
 
-def _rows(start: int, count: int) -> pa.Table:
+def sample_rows(start: int, count: int) -> pa.Table:
     """Orders with values that compress about as real ones do."""
     numbers = pa.array(range(start, start + count), pa.int64())
     mixed = pc.bit_wise_and(pc.multiply(numbers, 2_654_435_761), 0xFFFFFF)

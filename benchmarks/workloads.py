@@ -38,6 +38,12 @@ def _json_files(scale: float) -> Iterator[tuple[str, bytes]]:
         yield f"part-{number:05d}.jsonl", "\n".join(lines).encode() + b"\n"
 
 
+def records(count: int) -> Iterator[dict[str, object]]:
+    """The first rows of workload A."""
+    draw = random.Random(SEED)
+    return (_record(draw, number) for number in range(count))
+
+
 def _record(draw: random.Random, number: int) -> dict[str, object]:
     moment = _START + timedelta(seconds=number)
     return {

@@ -1,6 +1,7 @@
-"""Why what a person decided about a schema was not done; nothing was changed.
+"""Why what a person decided, about a schema or files, was not done; nothing was changed.
 
 ConfigurationError (`ingest_assets.errors`)
+├── ReplayRefusedError              files chosen to be read again by nothing, or by no glob
 ├── UnknownVersionError             a schema version that the ingestion does not have
 ├── DecisionOutdatedError           somebody decided first, or the schema is another by now
 └── DecisionRefusedError            it cannot be carried out; the message says what can
@@ -9,6 +10,10 @@ ConfigurationError (`ingest_assets.errors`)
 """
 
 from ingest_assets.errors import ConfigurationError
+
+
+class ReplayRefusedError(ConfigurationError):
+    """Files that are to be read again cannot be chosen so; nothing was changed."""
 
 
 class UnknownVersionError(ConfigurationError):

@@ -1,7 +1,7 @@
 """The folder of declarations: every `defs.yaml` below it, validated together."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import yaml
 from ingest_assets.alerts.alerts_file import ALERTS_FILE, load_alerts, unknown_channel
 from ingest_assets.alerts.channels import Sns
 from ingest_assets.alerts.errors import AlertsFileError
+from ingest_assets.dead_letter_problems import dead_letter_problems
 from ingest_assets.declared import UniqueKeyLoader, did_you_mean
 from ingest_assets.errors import ConnectionsFileError, DeclarationError
 from ingest_assets.files.connections import load_connections
+from ingest_assets.files.notifications.queue_address import queue_identity
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
+from ingest_assets.move_targets import target_problems
 
 COMPONENT_TYPE = "ingest_assets.components.S3ToIceberg"
 FILE_NAME = "defs.yaml"
@@ -29,6 +32,32 @@ def load_declarations(folder: Path) -> list[Declaration]:
     if problems:
         raise DeclarationError(problems)
     return declarations
+
+
+def declarations_of_tables(folder: Path, tables: Collection[str]) -> list[Declaration] | None:
+    """The declarations whose tables these are, and no others, or None when they cannot be told.
+
+    That is when a table has none, or more than one. For the process of a run: that all declarations
+    of the folder hold together was seen when the code location was loaded.
+
+    Raises:
+        DeclarationError: one of them does not hold.
+    """
+    found: dict[str, Declaration] = {}
+    for path in sorted(folder.glob(f"**/{FILE_NAME}")):
+        shown = str(path.relative_to(folder))
+        for attributes in _attributes(path, shown, []):
+            table = attributes.get("table")
+            identifier = str(table.get("identifier")) if isinstance(table, dict) else None
+            if identifier is None or identifier not in tables:
+                continue
+            ingestion, problems = problems_of(shown, attributes)
+            if ingestion is None:
+                raise DeclarationError(problems)
+            if identifier in found:
+                return None
+            found[identifier] = Declaration(shown, ingestion)
+    return list(found.values()) if len(found) == len(tables) else None
 
 
 def read_declarations(folder: Path) -> tuple[list[Declaration], list[str]]:
@@ -48,8 +77,16 @@ def read_declarations(folder: Path) -> tuple[list[Declaration], list[str]]:
     problems += _clashes(
         declarations, "table.identifier", lambda ingestion: ingestion.table.identifier
     )
+    problems += target_problems(declarations)
+    problems += _clashes(
+        declarations,
+        "source.discovery.queue_url",
+        lambda ingestion: ingestion.source.discovery.queue_url,
+        identity_of=queue_identity,
+    )
     is_whole = not problems
     problems += _connection_problems(folder, declarations)
+    problems += dead_letter_problems(folder, declarations)
     problems += _alert_problems(folder, declarations, is_whole=is_whole)
     return declarations, problems
 
@@ -85,15 +122,21 @@ def _attributes(path: Path, shown: str, problems: list[str]) -> list[dict[str, A
 
 
 def _clashes(
-    declarations: list[Declaration], field: str, value_of: Callable[[Ingestion], str]
+    declarations: list[Declaration],
+    field: str,
+    value_of: Callable[[Ingestion], str | None],
+    identity_of: Callable[[str], str] = str,
 ) -> list[str]:
-    users: dict[str, list[str]] = defaultdict(list)
+    """What is declared twice and may be only once, in whatever words; None is not declared."""
+    users: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for declaration in declarations:
-        users[value_of(declaration.ingestion)].append(declaration.path)
+        value = value_of(declaration.ingestion)
+        if value is not None:
+            users[identity_of(value)].append((declaration.path, value))
     return [
-        f"{path}: attributes.{field}: {value!r} is declared by {paths[0]} already"
-        for value, paths in users.items()
-        for path in paths[1:]
+        f"{path}: attributes.{field}: {value!r} is declared by {first} already"
+        for (first, _), *others in users.values()
+        for path, value in others
     ]
 
 

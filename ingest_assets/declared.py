@@ -15,8 +15,11 @@ from pydantic import (
     WrapValidator,
 )
 
+# libyaml's parser takes a fifth of the time; PyYAML is sometimes built without it.
+_SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-class UniqueKeyLoader(yaml.SafeLoader):
+
+class UniqueKeyLoader(_SafeLoader):  # type: ignore[valid-type,misc]
     """Reads plain YAML, and refuses a key that is written twice in one place."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -33,7 +36,8 @@ class UniqueKeyLoader(yaml.SafeLoader):
                         None, None, f"{key.value!r} is written twice", key.start_mark
                     )
                 seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 class Declared(BaseModel):

@@ -8,8 +8,15 @@ from ingest_assets.alerts.alerts_file import load_alerts
 from ingest_assets.alerts.channels import Alerts
 from ingest_assets.declarations import load_declarations
 from ingest_assets.errors import ConnectionsFileError, UnknownIngestionError
+from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection, load_connections
+from ingest_assets.files.dead_letters import DeadLetterStore
+from ingest_assets.files.finished_object import Finishing
+from ingest_assets.files.finishing import finishing
+from ingest_assets.files.notifications.queue import Queue
+from ingest_assets.files.object_store import Patience
 from ingest_assets.files.store import SourceStore
+from ingest_assets.files.unreachable import UnreachableStores
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.settings import Settings, postgres_url
@@ -55,20 +62,69 @@ class Deployment:
         """The channels and limits of alerts.yaml in the declarations' folder."""
         return load_alerts(self.settings.defs)
 
-    def store(self, ingestion: Ingestion) -> SourceStore:
-        """The store of the ingestion's files.
+    @cached_property
+    def s3_clients(self) -> S3Clients:
+        """The S3 clients of this process."""
+        return S3Clients()
+
+    @cached_property
+    def unreachable(self) -> UnreachableStores:
+        """The stores that did not answer this process."""
+        return UnreachableStores()
+
+    def store(self, ingestion: Ingestion, patience: Patience | None = None) -> SourceStore:
+        """The store of the ingestion's files, which reads them with this patience (else `PATIENT`).
 
         Raises:
             ConnectionsFileError: the declaration names a connection that there is not.
         """
-        name = ingestion.source.connection
+        connection = self.connection(ingestion, ingestion.source.connection)
+        spool = self.settings.home / "spool"
+        return SourceStore(ingestion.source, connection, spool, self.s3_clients, patience)
+
+    def queue(self, ingestion: Ingestion) -> Queue:
+        """The queue of the ingestion's notifications, which its declaration names.
+
+        Raises:
+            ConnectionsFileError: the declaration names a connection that there is not.
+        """
+        url = ingestion.source.discovery.queue_url
+        assert url is not None
+        connection = self.connection(ingestion, ingestion.source.connection)
+        return Queue(url, connection, self.s3_clients)
+
+    def finishing(self, ingestion: Ingestion) -> Finishing:
+        """What is done with the ingestion's files when their rows are certain.
+
+        Raises:
+            ConnectionsFileError: the declaration names a connection that there is not.
+            ObjectStoreError: there are no usable credentials.
+        """
+        connection = self.connection(ingestion, ingestion.source.connection)
+        return finishing(ingestion.source, connection, self.s3_clients)
+
+    def dead_letter_store(self, ingestion: Ingestion) -> DeadLetterStore:
+        """The store of the ingestion's dead letters.
+
+        Raises:
+            ConnectionsFileError: the declaration names a connection that there is not.
+        """
+        place = ingestion.dead_letter.place(self.settings.home)
+        connection = self.connection(ingestion, ingestion.dead_letter.connection)
+        return DeadLetterStore(place, ingestion.name, connection, self.s3_clients)
+
+    def connection(self, ingestion: Ingestion, name: str) -> Connection:
+        """The connection that the declaration names.
+
+        Raises:
+            ConnectionsFileError: there is none of that name.
+        """
         if name not in self.connections:
             raise ConnectionsFileError(
                 f"{ingestion.name} uses the connection {name!r}, which connections.yaml lacks; "
                 f"it has {', '.join(sorted(self.connections))}."
             )
-        connection = self.connections[name]
-        return SourceStore(ingestion.source, connection, self.settings.home / "spool")
+        return self.connections[name]
 
     def owner(self, ingestion: Ingestion) -> Owner:
         """Who the ingestion's table belongs to."""

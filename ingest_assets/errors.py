@@ -21,6 +21,7 @@ IngestError
 │   │   ├── TableLayoutError        the file lacks a column of partition_by or sort_by
 │   │   └── RejectedRatioError      more rejected rows than `max_rejected_ratio` allows
 │   ├── WorkerDiedError             the file was being read each time its worker died
+│   ├── FileChangedError            new content where changed files are not to be read
 │   ├── SchemaParkedError           not a failure: the file waits for a decision
 │   └── OtherTableError             not a failure: the file belongs into another table
 └── RetryableError                  the same call may go through later
@@ -34,7 +35,8 @@ IngestError
     ├── LeaseLostError              the batch belongs to somebody else now; nothing was written
     └── CommitUnknownError          the commit may or may not be in the table; recovery decides
 
-Those of decisions about schemas are in `decision_errors`, those of alerts in `alerts.errors`.
+Others are beside what raises them: `decision_errors`, `alerts.errors`, `files.unreachable`,
+`files.notifications.errors`, `ledger.source_address`.
 
 What becomes of the files of the batch in which an error is met is the `fate` of its class:
 
@@ -93,10 +95,7 @@ class ConfigurationError(FinalError):
 
 
 class DeclarationError(ConfigurationError):
-    """One or more problems in the declarations, each with its file and field.
-
-    `problems` is a list of one-line texts, all that were found and not only the first.
-    """
+    """What is wrong in the declarations; `problems` are lines, each with its file and field."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -173,6 +172,10 @@ class RejectedRatioError(FileContentError):
 
 class WorkerDiedError(FinalError):
     """The worker died again and again while it read this file; nothing of it is in the table."""
+
+
+class FileChangedError(FinalError):
+    """A file that is in the table has new content, and `source.on_changed_file` is `fail`."""
 
 
 class SchemaParkedError(FinalError):

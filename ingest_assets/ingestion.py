@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from ingest_assets.dead_letter_declaration import DeadLetter
 from ingest_assets.declared import Declared, not_yet, sentences
 from ingest_assets.schema.types import format_type
 from ingest_assets.schema_declaration import SchemaRules
@@ -27,10 +28,11 @@ from ingest_assets.table_declaration import Table
 
 
 class Batch(Declared):
-    """How much one run and one commit take at most."""
+    """How much one run and one commit take at most, and how many runs go on at a time."""
 
     max_files: PositiveInt = 1000
     max_bytes: PositiveInt = 1024**3
+    max_concurrent_runs: PositiveInt = 1
 
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -100,13 +102,6 @@ class Retries(Declared):
         return [timedelta(minutes=minutes) for minutes in self.backoff_minutes]
 
 
-class DeadLetter(Declared):
-    """Where files that used up their attempts are copied."""
-
-    uri: str | None = None
-    connection: str = "default"
-
-
 class Ingestion(Declared):
     """One declaration: which files go into which table, and under what rules."""
 
@@ -124,9 +119,9 @@ class Ingestion(Declared):
     engine: Annotated[Literal["local", "spark"], not_yet("local")] = "local"
     schedule: Schedule | None = None
     retries: Retries = Retries()
-    dead_letter: Annotated[DeadLetter, not_yet(DeadLetter())] = DeadLetter()
-    retain_partitions_days: Annotated[PositiveInt, not_yet(90)] = 90
-    max_live_partitions: Annotated[PositiveInt, not_yet(50_000)] = 50_000
+    dead_letter: DeadLetter = DeadLetter()
+    retain_partitions_days: PositiveInt = 90
+    max_live_partitions: PositiveInt = 50_000
     alerts: list[str] = Field(default_factory=list)
 
     @field_validator("name")
@@ -145,6 +140,17 @@ class Ingestion(Declared):
                 raise ValueError(
                     f"schema.columns: {self.format.type} files cannot hold {column.name}, "
                     f"a {format_type(column.type)}; declare it as string"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _source_outside_of_its_dead_letters(self) -> "Ingestion":
+        if self.dead_letter.uri is not None:
+            folder = f"{self.dead_letter.uri.rstrip('/')}/{self.name}/"
+            if self.source.uri_of("").startswith(folder):
+                raise ValueError(
+                    f"source.uri lies in {folder}, where the dead letters of {self.name} go and "
+                    "which is never listed; name another dead_letter.uri"
                 )
         return self
 

@@ -7,15 +7,19 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psycopg2
 import pytest
+from sqlalchemy import delete, make_url
 
 from ingest_assets.demo.object_store import DemoObjectStore
+from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.server import EmbeddedPostgres
+from ingest_assets.ledger.tables import deployment
 
 _numbers = itertools.count(1)
 
@@ -36,10 +40,36 @@ def postgres_url(service_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def fresh_database(postgres_url: str) -> Iterator[str]:
-    """The URL of a new, empty database, dropped after the test."""
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a new database, dropped after the test."""
+    with database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database(postgres_url: str, migrated: str) -> Iterator[str]:
+    """As `empty_database`, with the tables of a ledger that nobody has opened yet."""
+    with database(postgres_url, like=migrated) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres_url: str) -> Iterator[str]:
+    """The name of a database with the tables of a ledger: migrations take ten times a copy."""
+    with database(postgres_url) as url:
+        ledger = Ledger(url)
+        ledger.migrate()
+        with ledger.transaction() as connection:
+            connection.execute(delete(deployment))
+        ledger.dispose()
+        yield str(make_url(url).database)
+
+
+@contextmanager
+def database(postgres_url: str, like: str | None = None) -> Iterator[str]:
+    """The URL of a new database of the server, empty or a copy of another, dropped at the end."""
     name = f"test_{next(_numbers)}"
-    _execute(postgres_url, f'CREATE DATABASE "{name}"')
+    _create(postgres_url, name, like)
     yield postgres_url.replace("/postgres?", f"/{name}?")
     _execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -77,6 +107,15 @@ def s3(service_folder: Path) -> Iterator[S3Server]:
 def bucket(s3: S3Server) -> str:
     """A new, empty bucket."""
     return s3.make_bucket()
+
+
+def _create(postgres_url: str, name: str, like: str | None) -> None:
+    """Postgres copies only what nobody is connected to, and its own vacuum may be for a moment."""
+    statement = f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{like}"' if like else "")
+    for _ in range(10):
+        with suppress(psycopg2.errors.ObjectInUse):
+            return _execute(postgres_url, statement)
+    return _execute(postgres_url, statement)
 
 
 def _execute(url: str, statement: str) -> None:

@@ -32,7 +32,7 @@ attributes:
     uri: s3://landing/orders/
     connection: default
     pattern: "**/*"
-    discovery: {mode: listing, interval_seconds: 30, queue_url: null}
+    discovery: {mode: listing, interval_seconds: 30, queue_url: null, listing_hours: 6}
     start: {include_existing: true, modified_after: null}
     settle_seconds: 0
     on_changed_file: replace
@@ -56,7 +56,7 @@ attributes:
     properties: {}
   transform: null
   quality: []
-  batch: {max_files: 1000, max_bytes: 1073741824}
+  batch: {max_files: 1000, max_bytes: 1073741824, max_concurrent_runs: 1}
   engine: local
   schedule: null
   retries: {attempts: 3, backoff_minutes: [1, 5, 15]}
@@ -65,6 +65,7 @@ attributes:
   max_live_partitions: 50000
   alerts: []
 """
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/landing"
 REQUIRED: dict[str, Any] = {
     "name": "orders",
     "source": {"uri": "s3://landing/orders/"},
@@ -148,6 +149,9 @@ def _column(name: str, type_: str = "long", **more: object) -> dict[str, object]
         ("source.uri", "file:///srv/landing/"),
         ("source.pattern", "2026/**/*.{json,jsonl}"),
         ("source.discovery.interval_seconds", 5),
+        ("source.discovery", {"mode": "notifications", "queue_url": QUEUE}),
+        ("source.discovery", {"mode": "both", "queue_url": QUEUE, "listing_hours": 0.5}),
+        ("source.discovery", {"mode": "both", "queue_url": "http://127.0.0.1:9324/1/landing"}),
         ("source.start", {"include_existing": False, "modified_after": "2026-01-31T00:00:00Z"}),
         ("source.max_file_bytes", 1),
         ("format", {"type": "parquet"}),
@@ -167,7 +171,7 @@ def _column(name: str, type_: str = "long", **more: object) -> dict[str, object]
         ("schema.optional_columns", ["note", "that_may_come_later"]),
         ("table.properties", {"write.target-file-size-bytes": "134217728"}),
         ("table.identifier", "lake.raw.orders_2"),
-        ("batch", {"max_files": 1, "max_bytes": 1}),
+        ("batch", {"max_files": 1, "max_bytes": 1, "max_concurrent_runs": 2}),
         ("schedule", {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}),
         ("schedule", {"cron": "*/15 8-18,20 1 JAN-mar mon"}),
         ("retries", {"attempts": 1, "backoff_minutes": [0.5]}),
@@ -180,18 +184,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("source.discovery.mode", "notifications"),
-        ("source.discovery.mode", "both"),
-        ("source.discovery.mode", "polling"),
-        ("source.discovery.queue_url", "https://sqs.eu-central-1.amazonaws.com/1/landing"),
-        ("source.settle_seconds", 30),
-        ("source.on_changed_file", "append"),
-        ("source.on_changed_file", "ignore"),
-        ("source.on_changed_file", "fail"),
-        ("source.after_success", {"action": "delete", "after_days": 7}),
-        ("source.after_success", {"action": "move", "to": "s3://archive/"}),
-        ("source.after_success", {"action": "burn"}),
-        ("source.after_success", "delete"),
         ("table.write_mode", "merge"),
         ("table.write_mode", "overwrite"),
         ("table.primary_key", ["order_id"]),
@@ -203,15 +195,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
         ("quality", None),
         ("engine", "spark"),
         ("engine", {"spark": {}}),
-        ("dead_letter", {"uri": "s3://dead/"}),
-        ("dead_letter", {"url": "s3://dead/"}),
-        ("dead_letter", "s3://dead/"),
-        ("retain_partitions_days", 30),
-        ("retain_partitions_days", "a month"),
-        ("max_live_partitions", 100),
-        ("format.type", "avro"),
-        ("format.type", "orc"),
-        ("format.type", "xml"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(field: str, value: object) -> None:
@@ -274,6 +257,21 @@ def test_an_unknown_field_is_named_with_the_nearest_or_all_there_are(
         ("source.pattern", "{1..99999}.json", "stands for too many patterns"),
         ("source.discovery.interval_seconds", 0, "greater than 0, not 0"),
         ("source.discovery.interval_seconds", "soon", "a valid integer"),
+        ("source.discovery.mode", "polling", "'listing', 'notifications' or 'both'"),
+        ("source.discovery", {"mode": "both"}, "mode: both needs the queue_url"),
+        ("source.discovery", {"mode": "notifications"}, "needs the queue_url"),
+        ("source.discovery", {"queue_url": QUEUE}, "queue_url goes with mode: notifications"),
+        ("source.discovery.queue_url", "landing", "'landing' is not the address of a queue"),
+        (
+            "source.discovery",
+            {"mode": "notifications", "queue_url": QUEUE, "listing_hours": 3},
+            "listing_hours goes with mode: both",
+        ),
+        (
+            "source",
+            {"uri": "gs://b/x/", "discovery": {"mode": "both", "queue_url": QUEUE}},
+            "reads the events of S3, and uri is 'gs://b/x/'",
+        ),
         ("source.start.include_existing", "perhaps", "a valid boolean"),
         ("source.start.modified_after", "2026-01-31T00:00:00", "timezone"),
         ("source.start.modified_after", "yesterday", "a valid datetime"),
@@ -332,6 +330,7 @@ def test_an_unknown_field_is_named_with_the_nearest_or_all_there_are(
             [_column("a", "map<list<int>, int>")],
             "the keys of a map cannot be list<int>",
         ),
+        ("batch.max_concurrent_runs", 0, "greater than 0"),
         ("batch.max_files", 0, "greater than 0"),
         ("batch.max_files", "many", "a valid integer"),
         ("schedule.cron", "0 2 * *", "is not a cron line of five fields, as in 0 2 * * *"),
@@ -484,6 +483,65 @@ def test_an_unknown_connection_is_named_with_those_there_are(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("uri", "other", "is_refused"),
+    [
+        ("s3://landing/returns/dead/", {}, True),
+        ("s3://dead/", {}, False),
+        (
+            "s3://landing/returns/dead",
+            {"dead_letter": {"uri": "s3://landing/returns/dead/"}},
+            False,
+        ),
+        ("s3://landing/returns/dead", {"dead_letter": {"uri": "s3://landing/returns/x/"}}, True),
+        ("s3://landing/returns/", {"source": {"uri": "s3://landing/returns/orders"}}, True),
+    ],
+)
+def test_dead_letters_in_the_source_of_another_ingestion_are_refused(
+    tmp_path: Path, uri: str, other: dict[str, Any], is_refused: bool
+) -> None:
+    returns = {**REQUIRED, "name": "returns", "table": {"identifier": "raw.returns"}}
+    returns["source"] = {"uri": "s3://landing/returns/"}
+    _declared(tmp_path, "orders", {**REQUIRED, "dead_letter": {"uri": uri}})
+    _declared(tmp_path, "returns", {**returns, **other})
+    _, problems = read_declarations(tmp_path)
+    said = "orders/defs.yaml: attributes.dead_letter.uri: "
+    assert [problem.startswith(said) for problem in problems] == [True] * is_refused
+    assert all("lies in the source of returns (returns/defs.yaml)" in p for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("dead_letter", "said"),
+    [
+        ({"uri": "dead/"}, "'dead/' is not an address of files"),
+        ({"uri": "s3://dead/a/../b"}, "should be a plain prefix"),
+        ({"uri": "s3://dead/%2E"}, "should be a plain prefix"),
+        ({"uri": "s3://landing/../dead"}, "should be a plain prefix"),
+        ({"url": "s3://dead/"}, "is not a field here; did you mean uri?"),
+    ],
+)
+def test_a_place_of_dead_letters_that_is_none_is_refused(
+    dead_letter: dict[str, Any], said: str
+) -> None:
+    (problem,) = _problems(_with("dead_letter", dead_letter))
+    assert said in problem
+
+
+def test_a_source_among_its_own_dead_letters_is_refused() -> None:
+    inside = _with("source.uri", "s3://dead/orders/again/")
+    (problem,) = _problems({**inside, "dead_letter": {"uri": "s3://dead/"}})
+    assert "source.uri lies in s3://dead/orders/, where the dead letters of orders go" in problem
+
+
+def test_a_connection_of_dead_letters_that_there_is_not_is_named(tmp_path: Path) -> None:
+    _declared(tmp_path, "orders", {**REQUIRED, "dead_letter": {"connection": "vendor"}})
+    _, problems = read_declarations(tmp_path)
+    assert problems == [
+        "orders/defs.yaml: attributes.dead_letter.connection: 'vendor' is not in "
+        "connections.yaml, which has default"
+    ]
+
+
 def test_connections_are_read_with_the_default_among_them(tmp_path: Path) -> None:
     assert load_connections(tmp_path) == {"default": Connection()}
     (tmp_path / "connections.yaml").write_text(
@@ -577,3 +635,71 @@ def test_the_documented_declaration_and_its_columns_hold(tmp_path: Path) -> None
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "defs.yaml").write_text(yaml.safe_dump(whole))
     assert read_declarations(tmp_path)[1] == []
+
+
+def test_a_queue_is_read_more_often_than_a_prefix_unless_declared() -> None:
+    read = {"mode": "both", "queue_url": QUEUE}
+    for discovery, seconds in (({}, 30), (read, 2), ({**read, "interval_seconds": 60}, 60)):
+        declared = Ingestion.model_validate(_with("source.discovery", discovery))
+        assert declared.source.discovery.interval_seconds == seconds
+
+
+def test_a_queue_has_one_reader(tmp_path: Path) -> None:
+    for name in ("orders", "returns"):
+        attributes = _with("source.discovery", {"mode": "both", "queue_url": QUEUE})
+        _declared(
+            tmp_path, name, {**attributes, "name": name, "table": {"identifier": f"raw.{name}"}}
+        )
+    with pytest.raises(DeclarationError) as refused:
+        load_declarations(tmp_path)
+    assert refused.value.problems == [
+        f"returns/defs.yaml: attributes.source.discovery.queue_url: {QUEUE!r} is declared by "
+        "orders/defs.yaml already"
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://sqs.eu-central-1.amazonaws.com/123456789012/landing/",
+        "https://SQS.eu-central-1.amazonaws.com/123456789012/landing",
+        "https://sqs.eu-central-1.amazonaws.com:443/123456789012/landing",
+        "https://eu-central-1.queue.amazonaws.com/123456789012/landing",
+        "https://sqs-fips.eu-central-1.amazonaws.com/123456789012/landing",
+        "https://sqs.eu-central-1.api.aws/123456789012/landing",
+        "https://vpce-1-2.sqs.eu-central-1.vpce.amazonaws.com/123456789012/landing",
+    ],
+)
+def test_a_queue_has_one_reader_however_its_address_is_written(tmp_path: Path, other: str) -> None:
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/landing"
+    assert _queue_problems(tmp_path, url, other) == [
+        f"returns/defs.yaml: attributes.source.discovery.queue_url: {other!r} is declared by "
+        "orders/defs.yaml already"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-central-1.amazonaws.com/1/q"),
+        ("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/2/q"),
+        ("https://sqs.eu-west-1.amazonaws.com/1/q", "https://sqs.eu-west-1.amazonaws.com/1/Q"),
+        ("http://127.0.0.1:9324/1/q", "http://127.0.0.1:9325/1/q"),
+    ],
+)
+def test_two_queues_have_two_readers(tmp_path: Path, one: str, other: str) -> None:
+    assert _queue_problems(tmp_path, one, other) == []
+
+
+def test_the_oldest_address_of_a_queue_is_known(tmp_path: Path) -> None:
+    urls = "https://queue.amazonaws.com/1/q", "https://sqs.us-east-1.amazonaws.com/1/q"
+    assert len(_queue_problems(tmp_path, *urls)) == 1
+
+
+def _queue_problems(folder: Path, *urls: str) -> list[str]:
+    for name, url in zip(("orders", "returns"), urls, strict=True):
+        attributes = _with("source.discovery", {"mode": "both", "queue_url": url})
+        _declared(
+            folder, name, {**attributes, "name": name, "table": {"identifier": f"raw.{name}"}}
+        )
+    return read_declarations(folder)[1]

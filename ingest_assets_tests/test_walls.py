@@ -30,6 +30,7 @@ _WALLS = {
     "botocore": ("files/",),
     "pyiceberg": ("tables/",),
     "duckdb": ("tables/",),
+    "prometheus_client": ("metrics/",),
     "sqlalchemy": ("ledger/",),
     "psycopg2": ("ledger/",),
     "alembic": ("ledger/",),
@@ -43,6 +44,7 @@ _WALLS = {
 _DOORS = {
     ("demo/object_store.py", "obstore"): "plays the producer, who is outside the product",
     ("alerts/sns.py", "botocore"): "SNS is a channel; its session is made in files/",
+    ("silence.py", "psycopg2"): "watches every connection of ours, whoever makes it",
     ("tables/catalog_errors.py", "requests"): "PyIceberg's REST catalog raises its errors",
     ("tables/catalog.py", "sqlalchemy"): "PyIceberg's SQL catalog raises its errors",
     ("tables/catalog_errors.py", "sqlalchemy"): "PyIceberg's SQL catalog raises its errors",
@@ -50,6 +52,10 @@ _DOORS = {
     ("orchestration/event_log_storage.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
     ("orchestration/bulk_events.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
     ("orchestration/check_state.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
+    ("orchestration/dynamic_partitions.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
+    ("orchestration/lost_runs.py", "sqlalchemy"): "Dagster's storages raise its errors",
+    ("orchestration/instance_storage.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
+    ("orchestration/partition_status.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
     ("orchestration/postgres_pool.py", "sqlalchemy"): "is Dagster's storage, an SQL program",
 }
 

@@ -81,7 +81,8 @@ class Composer:
             f"{'it' if len(details) == 1 else 'them'} is in the table since. The error of the "
             f"first, {first['error_type']}: {clipped(first['error'])}",
             next_step=f"`ingest-assets files {name} --status DEAD_LETTER` says why; mend the "
-            "source and upload again under the same key.",
+            "source and upload again under the same key, or after a fix elsewhere read them again "
+            f"with `ingest-assets replay {name} --status DEAD_LETTER`.",
             path=f"{self._asset}?view=partitions{_partition(first['key'])}",
             count=len(details),
         )
@@ -116,12 +117,12 @@ class Composer:
 
     def _nothing_arrived(self, details: list[dict[str, Any]]) -> _Said:
         newest = details[-1]
-        listed = newest["last_listed_at"]
-        when = f"was at {_minute(listed)} UTC" if listed else "has not come to its end yet"
+        looked = newest.get("last_looked_at")
+        when = f"was at {_minute(looked)} UTC" if looked else "has not come to its end yet"
         return _Said(
             title=f"nothing arrived for {newest['hours']:g} hours",
             what=f"No new or changed file under {self.ingestion.source.uri} matches "
-            f"{self.ingestion.source.pattern}. The last listing of it {when}.",
+            f"{self.ingestion.source.pattern}. The last look at it {when}.",
             next_step="`ingest-assets check --connect` tells whether the source answers; then ask "
             "whoever writes the files.",
             path=self._asset,

@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ingest_assets.alerts.alerts_file import channel_of
 from ingest_assets.alerts.message import Message, clipped, in_utc, printable
 from ingest_assets.alerts.sending import send
+from ingest_assets.cli.listing import print_rows
 from ingest_assets.deployment import Deployment
 from ingest_assets.ledger import alert_lookup
 from ingest_assets.ledger.alert_lookup import AlertRow
@@ -69,18 +67,7 @@ def _as_text(value: Any) -> str:
 
 def _print(name: str, rows: list[AlertRow]) -> None:
     """A table on a terminal; elsewhere a line a row below the header, fields parted by tabs."""
-    lines = [_line(row) for row in rows]
-    console = Console()
-    if not console.is_terminal:
-        for line in (_COLUMNS, *lines):
-            click.echo("\t".join(line))
-        return
-    table = Table(title=f"{name}: the newest alerts")
-    for column in _COLUMNS:
-        table.add_column(column, overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    console.print(table)
+    print_rows(_COLUMNS, [_line(row) for row in rows], f"{name}: the newest alerts")
 
 
 def _line(row: AlertRow) -> list[str]:

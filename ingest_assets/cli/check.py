@@ -9,6 +9,7 @@ from ingest_assets.cli.main import EXIT_CONFIGURATION, EXIT_OUT_OF_REACH
 from ingest_assets.declarations import read_declarations
 from ingest_assets.errors import ServiceError
 from ingest_assets.files.connections import load_connections
+from ingest_assets.files.notifications.queue import Queue
 from ingest_assets.files.pattern import matcher
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Declaration
@@ -18,7 +19,9 @@ from ingest_assets.source_declaration import Source
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--connect", is_flag=True, help="Also look at what is in each source.")
+@click.option(
+    "--connect", is_flag=True, help="Also look at what is in each source, and try its queue."
+)
 def command(folder: Path | None, connect: bool) -> None:
     """Validate every defs.yaml below FOLDER (by default INGEST_DEFS), without any service.
 
@@ -59,8 +62,11 @@ def _connect(folder: Path, settings: Settings, declarations: list[Declaration]) 
     problems = []
     for declaration in declarations:
         source = declaration.ingestion.source
-        store = SourceStore(source, connections[source.connection], settings.home / "spool")
+        connection = connections[source.connection]
+        store = SourceStore(source, connection, settings.home / "spool")
         try:
+            if source.discovery.queue_url is not None:
+                Queue(source.discovery.queue_url, connection).check()
             warning = _warning(source, [file.key for file in store.check()])
         except ServiceError as error:
             problems.append(f"{declaration.path}: attributes.source: {error}")

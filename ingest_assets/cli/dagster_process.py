@@ -1,6 +1,5 @@
 """`dagster dev` as a guarded process: started with this deployment's environment, stopped whole."""
 
-import contextlib
 import json
 import os
 import signal
@@ -9,7 +8,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -18,12 +16,12 @@ import click
 
 from ingest_assets.errors import ServiceError
 from ingest_assets.guarded_process import GuardedProcess, GuardedProcessError
+from ingest_assets.interrupts import STOP_SIGNALS
 from ingest_assets.orchestration.instance import prepare_home
 from ingest_assets.settings import UI_URL_VARIABLE, Settings
 
 FIRST_PORT = 3000
 READY_SECONDS = 120
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DagsterProcess:
@@ -112,27 +110,10 @@ class DagsterProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number in _STOP_SIGNALS:  # impatience must not leave half of it running
+        for number in STOP_SIGNALS:  # impatience must not leave half of it running
             signal.signal(number, signal.SIG_IGN)
         click.echo("Stopping Dagster", err=True)
         self._guarded.let_go()
-
-
-@contextlib.contextmanager
-def until_interrupted() -> Iterator[None]:
-    """Ctrl-C, SIGTERM or a closed terminal end what is done inside, in order and without a word.
-
-    Also where this process is a script's background job, which a shell starts with SIGINT ignored.
-    """
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in _STOP_SIGNALS:
-        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # nohup
-            signal.signal(number, interrupt)
-    with contextlib.suppress(KeyboardInterrupt):
-        yield
 
 
 def free_port() -> int:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import click
 
-from ingest_assets.cli.dagster_process import DagsterProcess, free_port, until_interrupted
+from ingest_assets.cli.dagster_process import DagsterProcess, free_port
 from ingest_assets.cli.home_lock import HomeLock
 from ingest_assets.demo.object_store import DemoObjectStore
 from ingest_assets.demo.sample_files import SURPRISES, arrivals
+from ingest_assets.interrupts import until_interrupted
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.settings import SENSORS_ON_VARIABLE, Settings, postgres_url
 
 _DEFS = Path(__file__).parent.parent / "demo" / "defs"
-_OTHERS = re.compile(r"(AWS|INGEST|PYICEBERG)_|DAGSTER_HOME$|.*_PROXY$", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"(AWS|INGEST(?!_LOG_FORMAT)|PYICEBERG)_|DAGSTER_HOME$|.*_PROXY$", re.IGNORECASE
+)
 """The caller's variables that say which services to use, and how to reach them."""
 
 

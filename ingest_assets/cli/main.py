@@ -1,11 +1,15 @@
 """`ingest-assets`: the command line; each command is a module, loaded when it is used."""
 
 import importlib
+import logging
 import sys
 
 import click
 
+from ingest_assets import logs
 from ingest_assets.errors import ConfigurationError, IngestError
+
+logger = logging.getLogger(__name__)
 
 EXIT_OUT_OF_REACH = 1
 EXIT_CONFIGURATION = 2
@@ -17,8 +21,13 @@ _COMMANDS = {
     "demo": "Run everything on this machine, with files that keep arriving.",
     "dev": "Run the Dagster UI and daemon on your own ingestions.",
     "files": "Show where each file of an ingestion is, and why.",
+    "metrics": "Serve the ledger's metrics to Prometheus.",
+    "replay": "Have files read again: dead letters, failed ones, or any others.",
+    "reconcile": "Compare ledger, tables, bucket and Dagster, and mend what can be mended.",
     "run": "Discover and ingest once, without a daemon.",
     "schema": "See the versions of an ingestion's schema, and decide about changes.",
+    "status": "Show how all ingestions are, at a glance.",
+    "setup-notifications": "Make a bucket tell an ingestion's queue of its files.",
 }
 
 
@@ -29,7 +38,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = importlib.import_module(f"ingest_assets.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command = importlib.import_module(f"ingest_assets.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -44,16 +54,22 @@ def cli() -> None:
     """Files that land in S3 become rows in Apache Iceberg tables, exactly once.
 
     Exit codes: 0 all is well; 1 a service is out of reach; 2 a bad argument or configuration,
-    or a change that is refused; 3 a file failed, was dead-lettered, or waits for a decision.
+    or a change that is refused; 3 a file failed, was dead-lettered, or waits for a decision,
+    or ledger, table and bucket disagree.
     """
 
 
 def main() -> None:
     """The program: deliberate errors are their message and an exit code, never a traceback."""
     try:
+        logs.configure()
         cli()
     except IngestError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+        said = f"{type(error).__name__}: {error}"
+        if logs.are_json():
+            logger.error(said)
+        else:
+            click.echo(said, err=True)
         is_refused = isinstance(error, ConfigurationError)
         sys.exit(EXIT_CONFIGURATION if is_refused else EXIT_OUT_OF_REACH)
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import timedelta
 
 import click
 from rich.console import Console
@@ -12,11 +13,14 @@ from rich.text import Text
 from ingest_assets.cli.main import EXIT_FILES_NEED_ATTENTION
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import steps
+from ingest_assets.engine.decision_text import counted
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.orchestration.instance import open_instance
 from ingest_assets.orchestration.one_pass import PassResult, ingest_once
+from ingest_assets.orchestration.upkeep import keep_up
 
 _SHOWN = 30
+UPKEEP_TIME = timedelta(minutes=1)
 
 
 @click.command()
@@ -32,19 +36,26 @@ def command(name: str, as_json: bool) -> None:
     deployment.ledger.ledger_id()  # says so now if Postgres is out of reach
     with open_instance(deployment.settings) as instance, _ReadingProgress(not as_json):
         result = ingest_once(deployment, ingestion, instance)
+        kept_up = keep_up(deployment, ingestion, instance, UPKEEP_TIME)
     if as_json:
         outcome = {
             "files": result.counts,
             "rows": result.rows,
+            "rejected_rows": result.rejected,
             "seconds": round(result.seconds, 3),
             "snapshot_id": result.snapshot_id,
             "waiting": result.waiting,
+            "settling": result.settling,
         }
+        if result.received is not None:
+            outcome["queue"] = result.received.summary()
         if result.refused:
             outcome["schema"] = result.refused
         click.echo(json.dumps(outcome))
     else:
         _print(name, result)
+        for said in kept_up:
+            click.echo(said)
     if not result.is_all_well:
         sys.exit(EXIT_FILES_NEED_ATTENTION)
 
@@ -87,7 +98,13 @@ class _ReadingProgress:
 
 def _print(name: str, result: PassResult) -> None:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in result.counts.items())
-    click.echo(f"{name}: {counts or 'no new files'}; {result.rows} rows, {result.seconds:.1f} s")
+    click.echo(
+        f"{name}: {counts or 'no new files'}; {counted(result.rows, 'row')}, {result.seconds:.1f} s"
+    )
+    if result.rejected:
+        click.echo(f"{counted(result.rejected, 'row')} rejected: see ingest-assets files {name}")
+    if result.received is not None:
+        click.echo(f"queue: {result.received.summary()}")
     bad = [file for file in result.files.values() if file.outcome != "SUCCESS"]
     if bad:
         table = Table("key", "outcome", "why")
@@ -98,5 +115,7 @@ def _print(name: str, result: PassResult) -> None:
         click.echo(f"and {len(bad) - _SHOWN} more: ingest-assets files {name}")
     if result.refused:
         click.echo(f"{result.refused}.")
+    if result.settling:
+        click.echo(f"{result.settling} wait for source.settle_seconds; a later run reads them")
     for status, count in result.waiting.items():
         click.echo(f"{count} {status}: ingest-assets files {name} --status {status}")

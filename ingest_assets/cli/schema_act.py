@@ -3,12 +3,12 @@
 import getpass
 import json
 import platform
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
+from ingest_assets.cli.agreement import agreed_note
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.decision_plan import DecisionPlan
 from ingest_assets.engine.decision_text import done_line, plan_lines
@@ -35,16 +35,9 @@ def act(
     """The plan is shown and, if it is agreed to, carried out."""
     for line in plan_lines(plan):
         click.echo(line)
-    if not yes and not sys.stdin.isatty():
-        click.echo("Nothing was changed. To do it, add --yes.")
-        return
-    if not yes:
-        note = note or click.prompt("Why (stays with the version)", default="", show_default=False)
-        if not click.confirm("Do it?", default=False):
-            click.echo("Nothing was changed.")
-            return
-    version = carry_out(deployment, plan, by, note or "")
-    click.echo(done_line(plan, version))
+    reason = agreed_note(note, kept="stays with the version", yes=yes)
+    if reason is not None:
+        click.echo(done_line(plan, carry_out(deployment, plan, by, reason)))
 
 
 def parse_values(

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.batch_lines import log_committed, log_read
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
@@ -14,6 +16,7 @@ from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, leases, outcomes, registry
 from ingest_assets.ledger.batches import ClaimedBatch
+from ingest_assets.logs import about
 from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Steps, commit
 from ingest_assets.tables.layout import TableLayout
@@ -42,6 +45,12 @@ class BatchWork:
     claimed: ClaimedBatch
     lease: KeptLease
     may_create: bool
+    run_id: str | None = None
+
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        """What is logged inside is about this batch."""
+        claimed = self.claimed
+        return about(ingestion=claimed.ingestion, batch_id=claimed.batch_id, run_id=self.run_id)
 
     def stage(self) -> StagedBatch:
         """Every file is read and judged, the good rows are in data files that nobody sees yet.
@@ -49,13 +58,16 @@ class BatchWork:
         Raises:
             Whatever fails the batch as a whole, after its files were given back or FAILED.
         """
-        try:
-            staged = stage(self.deployment, self.ingestion, self.claimed, self._open_state())
-        except BaseException as error:
-            self._give_up(error, None, _Begun())
-            raise
-        reached(Step.STAGED, self.claimed.batch_id)
-        return staged
+        with self._told():
+            started = time.monotonic()
+            try:
+                staged = stage(self.deployment, self.ingestion, self.claimed, self._open_state())
+            except BaseException as error:
+                self._give_up(error, None, _Begun())
+                raise
+            log_read(staged, time.monotonic() - started)
+            reached(Step.STAGED, self.claimed.batch_id)
+            return staged
 
     def land(self, staged: StagedBatch) -> Committed:
         """The batch is committed and its files have their outcomes.
@@ -67,14 +79,16 @@ class BatchWork:
             CommitUnknownError: the batch stays PREPARED, and recovery decides.
             LedgerError: recovery decides.
         """
-        begun = _Begun()
-        try:
-            committed = self._land(staged, begun)
-        except BaseException as error:
-            self._give_up(error, staged, begun)
-            raise
-        self.lease.stop()
-        return committed
+        begun, started = _Begun(), time.monotonic()
+        with self._told():
+            try:
+                committed = self._land(staged, begun)
+            except BaseException as error:
+                self._give_up(error, staged, begun)
+                raise
+            self.lease.stop()
+            log_committed(committed, time.monotonic() - started)
+            return committed
 
     def _land(self, staged: StagedBatch, begun: _Begun) -> Committed:
         batch_id = self.claimed.batch_id
@@ -188,6 +202,8 @@ def claim(
     """
     holder = leases.Holder.this_process()
     with deployment.ledger.transaction() as connection:
+        if batches.free_unsettled(connection, batch_id, ingestion.source.settle):
+            return None
         claimed = batches.claim(connection, batch_id, holder, run_id)
         if claimed is None:
             return None
@@ -196,7 +212,7 @@ def claim(
     lease.start()
     reached(Step.CLAIMED, batch_id)
     ingestion = ingestion.for_table(claimed.route, columns)
-    return BatchWork(deployment, ingestion, claimed, lease, may_create)
+    return BatchWork(deployment, ingestion, claimed, lease, may_create, run_id)
 
 
 def open_table(

@@ -2,13 +2,19 @@
 
 import traceback
 
-from ingest_assets.errors import OtherTableError, SchemaParkedError
+from ingest_assets.errors import FileChangedError, OtherTableError, SchemaParkedError
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
 
-_WAY_OUT = (
+WAY_OUT = (
     "Mend the file and upload it again under its key; or, after a change elsewhere (the "
-    "declaration's format or max_rejected_ratio, a service), materialize its partition."
+    "declaration's format or max_rejected_ratio, a service), read it again with `ingest-assets "
+    "replay`, or materialize its partition."
+)
+
+_WAY_BACK = (
+    "Upload the earlier content again, and the file is well; or materialize its partition, or "
+    "replay it, and the new content replaces the old."
 )
 
 
@@ -21,7 +27,7 @@ def failed(
     if is_last and not is_final:
         said.append(f"This was attempt {file.attempts + 1} of {attempts}, and there is no other.")
     if is_last or is_final:
-        said.append(_WAY_OUT)
+        said.append(_WAY_BACK if isinstance(error, FileChangedError) else WAY_OUT)
     return FileOutcome(
         file.file_id,
         "DEAD_LETTER" if is_last or is_final else "FAILED",

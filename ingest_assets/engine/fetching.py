@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ingest_assets import interrupts
+from ingest_assets.engine import progress
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.ledger.batches import ClaimedFile
 
@@ -34,7 +36,7 @@ class Group(Generic[T]):
     """Files that follow each other in their batch.
 
     `fetches` are their bytes, or why there are none. `read` is what was made of all of them, None
-    for a large file.
+    for a large file. All are done.
     """
 
     files: Sequence[ClaimedFile]
@@ -51,8 +53,9 @@ def ahead(
     fetch: Callable[[ClaimedFile], Content],
     read: Callable[[Sequence[ClaimedFile], Sequence[Fetched]], T],
 ) -> Iterator[Group[T]]:
-    """The files in order, in groups. Threads fetch, and read small files, ahead of their turn.
+    """The files in order, in groups, each of which is fetched and, of small files, read.
 
+    Threads do so ahead of their turn.
     At most `GROUPS_AHEAD` groups and `BYTES_AHEAD` bytes (as stored) are ahead, one group at least.
     """
     waiting: deque[Group[T]] = deque()
@@ -60,12 +63,16 @@ def ahead(
     fetchers = ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch")
 
     def begun(members: Sequence[ClaimedFile]) -> Group[T]:
-        fetches = [fetchers.submit(_timed, fetch, file) for file in members]
-        if members[0].source.size_bytes > GROUP_BYTES:
-            return Group(members, fetches, None)
-        return Group(members, fetches, readers.submit(_read, read, members, fetches))
+        with interrupts.held_back():
+            fetches = [fetchers.submit(_timed, fetch, file) for file in members]
+            if members[0].source.size_bytes > GROUP_BYTES:
+                return Group(members, fetches, None)
+            return Group(members, fetches, readers.submit(_read, read, members, fetches))
 
-    is_unwanted = True
+    def done(group: Group[T]) -> Group[T]:
+        interrupts.wait_for([*group.fetches, *([] if group.read is None else [group.read])])
+        return group
+
     try:
         for members in _grouped(files):
             size_bytes = sum(file.source.size_bytes for file in members)
@@ -73,14 +80,13 @@ def ahead(
                 len(waiting) == GROUPS_AHEAD
                 or sum(group.size_bytes for group in waiting) + size_bytes > BYTES_AHEAD
             ):
-                yield waiting.popleft()
+                yield done(waiting.popleft())
             waiting.append(begun(members))
         while waiting:
-            yield waiting.popleft()
-        is_unwanted = False
+            yield done(waiting.popleft())
     finally:  # when the batch has failed, nobody waits for what it would have fetched
-        fetchers.shutdown(cancel_futures=is_unwanted)
-        readers.shutdown(cancel_futures=is_unwanted)
+        interrupts.end(fetchers)
+        interrupts.end(readers)
 
 
 def _grouped(files: Sequence[ClaimedFile]) -> Iterator[Sequence[ClaimedFile]]:
@@ -97,6 +103,7 @@ def _grouped(files: Sequence[ClaimedFile]) -> Iterator[Sequence[ClaimedFile]]:
 def _timed(fetch: Callable[[ClaimedFile], Content], file: ClaimedFile) -> Fetched:
     started = time.monotonic()
     content = fetch(file)
+    progress.made()
     return Fetched(content, time.monotonic() - started)
 
 

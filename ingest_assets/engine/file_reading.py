@@ -1,24 +1,25 @@
 """One file read for one table: the fast path, else the careful one with a verdict on its schema."""
 
+import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from ingest_assets.engine import progress
 from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.errors import (
-    FileTooLargeError,
     OtherTableError,
     RejectedRatioError,
     SchemaParkedError,
-    WorkerDiedError,
 )
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Reader, Stumbled
-from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
+from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, Verdict, difference
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.policy import Decision, SchemaRules, decide
@@ -27,31 +28,10 @@ from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import rescued_count
 from ingest_assets.tables.rejected import first_reason, rejected_rows
 
-CRASHES_AT_MOST = 4
-"""A file whose worker died so often, at last in a batch of its own, is not tried again."""
 _SAMPLES = 5
+_TOLD_EVERY = timedelta(seconds=30)
 
-
-def fetch(store: SourceStore, ingestion: Ingestion, file: ClaimedFile) -> Content:
-    """The file's bytes.
-
-    Raises:
-        FileTooLargeError: not fetched at all.
-        WorkerDiedError: not fetched at all.
-        ObjectStoreError: the store cannot be reached, or the object is another by now.
-    """
-    if file.source.size_bytes > ingestion.source.max_file_bytes:
-        raise FileTooLargeError(
-            f"{file.source.uri} has {file.source.size_bytes} bytes, more than "
-            f"source.max_file_bytes allows ({ingestion.source.max_file_bytes}). It was not read. "
-            "Split it, or raise the limit."
-        )
-    if file.crashes >= CRASHES_AT_MOST:
-        raise WorkerDiedError(
-            f"The worker died {file.crashes} times while it read {file.source.uri}, in the end "
-            "with this file alone. Look for a lack of memory in the logs of its runs."
-        )
-    return store.fetch(file.source)
+logger = logging.getLogger(__name__)
 
 
 class FileReading:
@@ -92,14 +72,12 @@ class FileReading:
             RejectedRatioError: too many rows are rejected.
             FileContentError: the bytes cannot be read as declared.
         """
-        if not self._read_fast(content):
+        columns = self._state.columns
+        if columns is None or not self._read_fast(content, columns):
             self._read_carefully(content)
         self._check_ratio(self.rejected.row_count, self.rows.row_count)
 
-    def _read_fast(self, content: Content) -> bool:
-        columns = self._state.columns
-        if columns is None:
-            return False
+    def _read_fast(self, content: Content, columns: Columns) -> bool:
         try:
             self._gather(self._reader.read_fast(content, columns), "fast")
         except Stumbled:
@@ -117,11 +95,18 @@ class FileReading:
             self._refuse_another_tables_file(content)
             self._park(content, observed, decision)
         self._decision = decision
+        if not self._fits_by_now(content, decision):
+            chunks = self._reader.read_careful(content, decision.target, ignored=decision.ignored)
+            self._gather(chunks, "careful")
         self.detail["detected"] = dict(observed.detected)
         if decision.ignored:
             self.detail["ignored"] = sorted(decision.ignored)
-        chunks = self._reader.read_careful(content, decision.target, ignored=decision.ignored)
-        self._gather(chunks, "careful")
+
+    def _fits_by_now(self, content: Content, decision: Decision) -> bool:
+        """What the file brought was all that the fast path, many times faster, stumbled over."""
+        if decision.ignored or decision.target == self._state.columns:
+            return False
+        return self._read_fast(content, decision.target)
 
     def _refuse_another_tables_file(self, content: Content) -> None:
         """Raises OtherTableError for a shape that a person gave a table of its own."""
@@ -174,12 +159,21 @@ class FileReading:
 
     def _gather(self, chunks: Any, path: str) -> None:
         self.detail["path"] = path
+        is_long = progress.every(_TOLD_EVERY)
         for chunk in chunks:
+            progress.made()
+            if is_long():
+                self._tell()
             self.rescued += rescued_count(chunk.rows)
             self.rows.add(self._with_lineage(chunk.rows))
             if chunk.rejected.num_rows:
                 self._sample(chunk.rejected)
                 self.rejected.add(self._with_lineage(rejected_rows(chunk.rejected)))
+
+    def _tell(self) -> None:
+        source, rows = self._file.source, self.rows.row_count
+        said = {"key": source.key, "rows": rows}
+        logger.info("%s: %s rows read so far", source.uri, rows, extra=said)
 
     def _sample(self, rejected: pa.Table) -> None:
         samples = self.detail.setdefault("rejected_samples", [])

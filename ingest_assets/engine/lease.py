@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from datetime import timedelta
 
+from ingest_assets.engine import progress
 from ingest_assets.errors import LedgerError
 from ingest_assets.ledger import leases
 from ingest_assets.ledger.batches import ClaimedBatch
@@ -10,12 +12,16 @@ from ingest_assets.ledger.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
+STALLED = timedelta(hours=1)
+"""A worker that did not get on for so long hangs, in a call that should have ended by itself."""
+
 
 class KeptLease:
     """Between `start` and `stop` the batch's lease is renewed every `RENEWAL`.
 
     A renewal that Postgres does not answer is tried again at the next turn; one that says the batch
-    is somebody else's ends the renewals, and `is_held` says so before the commit.
+    is somebody else's ends the renewals, and `is_held` says so before the commit. A worker that
+    hangs for `STALLED` renews no more, so the lease runs out and somebody else does the work.
     """
 
     def __init__(self, ledger: Ledger, batch: ClaimedBatch) -> None:
@@ -43,6 +49,14 @@ class KeptLease:
 
     def _renew(self) -> None:
         while not self._stop.wait(leases.RENEWAL.total_seconds()):
+            if progress.since_last() > STALLED:
+                logger.error(
+                    "Batch %s has not got on for %s. Its lease runs out, and another worker does "
+                    "it; end this process, which hangs.",
+                    self._batch.batch_id,
+                    progress.since_last(),
+                )
+                return
             try:
                 if not self.is_held():
                     logger.warning("The lease of batch %s is lost", self._batch.batch_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, leases, outcomes, registry, rollbacks
+from ingest_assets.ledger import batches, kept_contents, leases, outcomes, registry, rollbacks
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.tables.commit import fence
 from ingest_assets.tables.main_branch import TableBatches, batches_of
@@ -21,11 +21,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recovered:
-    """Ids of the batches that were finished, and of those whose files are free again."""
+    """Ids of the batches that were finished, and of those whose files are free again.
+
+    `lost_keys`: a rollback took an earlier content of these files, which nothing can read again.
+    """
 
     finished: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
     rolled_back: tuple[str, ...] = ()
+    lost_keys: tuple[str, ...] = ()
 
 
 def recover(deployment: Deployment, ingestion: Ingestion) -> Recovered:
@@ -47,10 +51,20 @@ def recover(deployment: Deployment, ingestion: Ingestion) -> Recovered:
         else:
             released.append(batch_id)
     rolled_back: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     if known.abandoned:
         with deployment.ledger.transaction() as connection:
+            lost = kept_contents.note_rolled_back(connection, ingestion.name, known.abandoned)
             rolled_back = rollbacks.requeue(connection, ingestion.name, known.abandoned)
-    return Recovered(tuple(finished), tuple(released), rolled_back)
+    if lost:
+        logger.warning(
+            "A rollback took rows of earlier contents of %s files of %s out of the table. Their "
+            "objects have other contents now, so they cannot be read again. The first is %s.",
+            len(lost),
+            ingestion.name,
+            lost[0],
+        )
+    return Recovered(tuple(finished), tuple(released), rolled_back, lost)
 
 
 def _batches_in_tables(deployment: Deployment, ingestion: Ingestion) -> TableBatches:

@@ -34,8 +34,9 @@ class Sink:
             own.finish()
             self._writers.append(own)
 
-    def prepared(self, batch_id: str, ids: list[int]) -> Prepared | None:
+    def prepared(self, batch_id: str, column: str, ids: list[int]) -> Prepared | None:
+        """What is to be committed; rows with one of `ids` in `column` leave. None for nothing."""
         data_files = [data_file for writer in self._writers for data_file in writer.finish()]
         if not data_files and (self.target.base is None or not ids):
             return None
-        return Prepared(batch_id, self.target, data_files, "_file_id", ids)
+        return Prepared(batch_id, self.target, data_files, column, ids)

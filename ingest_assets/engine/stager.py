@@ -13,7 +13,8 @@ import pyarrow as pa
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.failed_file import failed, parked, routed
 from ingest_assets.engine.fetching import Fetched, Group, ahead
-from ingest_assets.engine.file_reading import FileReading, fetch
+from ingest_assets.engine.file_bytes import fetch
+from ingest_assets.engine.file_reading import FileReading
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
 from ingest_assets.errors import (
@@ -141,7 +142,6 @@ class Stager:
         ]
 
     def _outcome(self, file: ClaimedFile, fetching: Future[Fetched]) -> FileOutcome:
-        fetching.exception()  # waits
         started = time.monotonic()
         try:
             if file.moves_to is not None:
@@ -159,7 +159,8 @@ class Stager:
         except Exception as error:
             if isinstance(error, IngestError) and error.fate is not Fate.FILE_FAILED:
                 raise
-            logger.info("%s failed: %s", file.source.uri, error)
+            said = {"key": file.source.key, "error_type": type(error).__name__}
+            logger.info("%s failed: %s", file.source.uri, error, extra=said)
             return failed(
                 file,
                 error,

@@ -1,5 +1,6 @@
 """From claimed files to staged data files: all read, judged in order, nothing visible yet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest_assets.deployment import Deployment
@@ -72,12 +73,35 @@ def stage(
     for outcome in stager.outcomes(claimed.files):
         outcomes.append(outcome)
         judged(outcome)
-    good = [o.file_id for o in outcomes if o.outcome in ("SUCCESS", "ROUTED")]
+    column, ids = _leaving(claimed, outcomes)
+    unwritten = [content_id for f in claimed.files for content_id in (*f.unwritten, *f.lost)]
     return StagedBatch(
         claimed,
         ingestion,
         outcomes,
         state.changes,
-        stager.main.prepared(batch_id, good),
-        stager.rejected.prepared(batch_id, good),
+        stager.main.prepared(batch_id, column, ids),
+        # An earlier batch may have died between its two commits.
+        stager.rejected.prepared(batch_id, column, [*ids, *unwritten]),
     )
+
+
+def _leaving(claimed: ClaimedBatch, outcomes: Sequence[FileOutcome]) -> tuple[str, list[int]]:
+    """The column and the ids of the rows that leave in the commits of the batch.
+
+    All rows of each good file leave: those that come are new. Under `append` only those of the
+    content that was read do, so that rows which nothing can read again stay: a file that moves to
+    another table leaves its older contents behind, and lets go what belongs to another table. What
+    had left the table by the ledger leaves it again if a rollback brought it back. Where the batch
+    brings back what a rollback took, those that `append` had kept beside it stay in any mode.
+    """
+    good = {o.file_id for o in outcomes if o.outcome in ("SUCCESS", "ROUTED")}
+    files = [file for file in claimed.files if file.file_id in good]
+    if claimed.on_changed_file != "append" and not any(file.leaving for file in claimed.files):
+        return "_file_id", [file.file_id for file in files]
+    ids = [
+        content_id
+        for file in files
+        for content_id in (file.content_id, *file.elsewhere, *file.unwritten, *file.leaving)
+    ]
+    return "_content_id", list(dict.fromkeys(ids))

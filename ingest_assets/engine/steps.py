@@ -14,6 +14,7 @@ REPORTED            Dagster has the materializations and check evaluations
 from collections.abc import Callable
 from enum import StrEnum
 
+from ingest_assets.engine import progress
 from ingest_assets.ledger.outcomes import FileOutcome
 
 
@@ -44,6 +45,7 @@ def watch(watcher: Watcher) -> None:
 
 def reached(step: Step, batch_id: str) -> None:
     """The batch has come to `step`."""
+    progress.made()
     for watcher in _watchers:
         watcher(step, batch_id)
 
@@ -55,5 +57,6 @@ def watch_files(watcher: FileWatcher) -> None:
 
 def judged(outcome: FileOutcome) -> None:
     """A file of the batch has its outcome; it is not true before the batch is MARKED."""
+    progress.made()
     for watcher in _file_watchers:
         watcher(outcome)

@@ -59,7 +59,7 @@ class LocalFiles:
     def _file(self, path: Path, status: os.stat_result) -> SourceFile:
         key = path.relative_to(self._folder).as_posix()
         moment = datetime.fromtimestamp(status.st_mtime, UTC)
-        return SourceFile(key, f"file://{path}", status.st_size, _etag(status), moment)
+        return SourceFile(key, f"file://{path}", status.st_size, etag_of(status), moment)
 
     def read(self, file: SourceFile, start: int, end: int) -> bytes:
         """The bytes of the file at its etag from `start` to `end`.
@@ -71,7 +71,7 @@ class LocalFiles:
         with (self._folder / file.key).open("rb") as opened:
             opened.seek(start)
             data = opened.read(end - start)
-            if _etag(os.fstat(opened.fileno())) != file.etag:
+            if etag_of(os.fstat(opened.fileno())) != file.etag:
                 raise SourceChangedError(
                     f"{file.uri} was replaced by other content since it was listed; nothing of it "
                     "was used. The next listing finds what is there now."
@@ -89,7 +89,8 @@ def _status(path: Path) -> os.stat_result | None:
         raise
 
 
-def _etag(status: os.stat_result) -> str:
+def etag_of(status: os.stat_result) -> str:
+    """What stands for the content of a local file: another one after each write."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
 
 

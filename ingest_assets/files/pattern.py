@@ -32,3 +32,8 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         return bool(compiled.match(key)) or bool(compiled.match(_DOTS.sub("\x01", key)))
 
     return matches
+
+
+def exactly(key: str) -> str:
+    """The pattern that this one relative key matches, and no other."""
+    return str(glob.escape(key))

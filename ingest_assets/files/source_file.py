@@ -16,3 +16,13 @@ class SourceFile:
     size_bytes: int
     etag: str
     modified_at: datetime
+
+
+def is_file(key: str) -> bool:
+    """Not a folder marker."""
+    return bool(key) and not key.endswith("/")
+
+
+def is_text(key: str) -> bool:
+    """Postgres, which keeps the key, takes neither a NUL nor half a character."""
+    return "\0" not in key and not any("\ud800" <= char <= "\udfff" for char in key)

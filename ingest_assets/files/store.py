@@ -6,9 +6,9 @@ the key, because it costs a fifth of boto3's CPU.
 """
 
 import logging
-import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from itertools import islice
@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import obstore
-from botocore.config import Config
-from botocore.exceptions import NoCredentialsError
-from obstore.auth.boto3 import Boto3CredentialProvider
-from obstore.store import from_url
+from obstore.exceptions import NotFoundError, PermissionDeniedError
 
 from ingest_assets.errors import SourceChangedError
+from ingest_assets.files import object_store
+from ingest_assets.files.clients import S3Client, S3Clients
 from ingest_assets.files.connections import Connection
-from ingest_assets.files.credentials import endpoint_of, session_of
+from ingest_assets.files.credentials import endpoint_of
 from ingest_assets.files.local_files import LocalFiles
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.source_file import SourceFile
+from ingest_assets.files.source_file import SourceFile, is_file, is_text
 from ingest_assets.files.spool import Spool
 from ingest_assets.files.store_errors import explained
 from ingest_assets.source_declaration import Source
@@ -37,30 +36,34 @@ PAGE_FILES = 1000
 IN_MEMORY_BYTES = 32 * 1024**2
 """Objects up to this size are read into memory at once; larger ones go to a local file first."""
 _RANGE_BYTES = 16 * 1024**2
-_KEYS_TTL = timedelta(minutes=5)
-"""Shorter than the ten minutes before their end in which botocore renews temporary keys."""
-_NOT_ADDRESSABLE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(^|/)\.\.?(/|$)")
-"""Keys that the object_store crate has no path for."""
 
 
 class SourceStore:
     """The files of one declared source, reached over one connection."""
 
-    def __init__(self, source: Source, connection: Connection, spool: Path) -> None:
+    def __init__(
+        self,
+        source: Source,
+        connection: Connection,
+        spool: Path,
+        clients: S3Clients | None = None,
+        patience: object_store.Patience | None = None,
+    ) -> None:
         self._source = source
         self._connection = connection
         self._spool = spool
+        self._clients = clients or S3Clients()
+        self._patience = patience or object_store.PATIENT
         self._is_s3 = source.root.startswith("s3://")
         self._is_local = source.root.startswith("file://")
         self._bucket = source.root.removeprefix("s3://")
+        self._elsewhere: dict[str, SourceStore] = {}
 
     def pages(self, after: str | None = None) -> Iterator[list[SourceFile]]:
         """Every object under the prefix, in pages of `PAGE_FILES`, in the order of the listing.
 
-        With `after`, only what follows that key in this order.
-
-        That is the order of the keys' UTF-8 bytes on S3 and for local files; directory buckets and
-        some other servers list folder by folder.
+        With `after`, only what follows that key in this order: that of the keys' UTF-8 bytes, for
+        which Azure is listed whole; directory buckets and some servers list folder by folder.
 
         Folder markers (keys that end in a slash) are not files and are left out; so are names that
         are not text in UTF-8, with a warning.
@@ -68,10 +71,10 @@ class SourceStore:
         Raises:
             ObjectStoreError: the store cannot be reached or refuses; says what to change.
         """
-        with explained(self._source.uri):
+        with self._explained():
             for page in self._s3_pages(after) if self._is_s3 else self._other_pages(after):
-                files = [file for file in page if _is_file(file.key)]
-                odd = [file for file in files if not _is_text(file.key)]
+                files = [file for file in page if is_file(file.key)]
+                odd = [file for file in files if not is_text(file.key)]
                 for file in odd:
                     logger.warning(
                         "%r is left out: its name is not text in UTF-8. Give it another name.",
@@ -95,25 +98,42 @@ class SourceStore:
             ]
 
     def _other_pages(self, after: str | None) -> Iterator[list[SourceFile]]:
+        listed: Iterable[SourceFile]
         if self._is_local:
             listed = self._local.files()
+        elif self._source.root.startswith("gs://"):
+            listed = self._listed_by_obstore(after)
         else:
             listed = sorted(self._listed_by_obstore(), key=lambda file: file.key.encode())
-        files = [file for file in listed if after is None or file.key.encode() > after.encode()]
-        for start in range(0, len(files), PAGE_FILES):
-            yield files[start : start + PAGE_FILES]
+        files = (file for file in listed if after is None or file.key.encode() > after.encode())
+        while page := list(islice(files, PAGE_FILES)):
+            yield page
 
-    def _listed_by_obstore(self) -> Iterator[SourceFile]:
-        prefix = self._source.prefix.removesuffix("/") or None
-        for page in obstore.list(self._store, prefix=prefix):
+    def _listed_by_obstore(self, after: str | None = None) -> Iterator[SourceFile]:
+        prefix, offset = self._source.prefix, after and self._source.prefix + after
+        folder = prefix.removesuffix("/") or None
+        for page in obstore.list(self._store, prefix=folder, offset=offset):
             for item in page:
                 etag, modified_at = item["e_tag"] or "", item["last_modified"]
                 yield self._file(item["path"], item["size"], etag, modified_at)
 
     def _file(self, path: str, size_bytes: int, etag: str, modified_at: Any) -> SourceFile:
         key = path.removeprefix(self._source.prefix)
-        uri = self._source.uri_of(key)
-        return SourceFile(key, uri, size_bytes, etag.strip('"'), modified_at)
+        return SourceFile(key, self._source.uri_of(key), size_bytes, etag.strip('"'), modified_at)
+
+    @property
+    def place(self) -> str:
+        """What answers for the source: where several have the same, they answer or none does.
+
+        Raises:
+            ConfigurationError: the environment names something that is no address.
+        """
+        return (endpoint_of(self._connection) if self._is_s3 else None) or self._source.root
+
+    @contextmanager
+    def _explained(self, uri: str | None = None) -> Iterator[None]:
+        with self._clients.used(self._connection), explained(uri or self._source.uri):
+            yield
 
     def check(self) -> list[SourceFile]:
         """The source answers one small listing: `PAGE_FILES` of its files at most, in any order.
@@ -121,14 +141,37 @@ class SourceStore:
         Raises:
             ObjectStoreError: as `pages`.
         """
-        with explained(self._source.uri):
+        with self._explained():
             if self._is_s3:
                 page = next(self._s3_pages(after=None))
             elif self._is_local:
                 page = self._local.some(PAGE_FILES)
             else:
                 page = list(islice(self._listed_by_obstore(), PAGE_FILES))
-        return [file for file in page if _is_file(file.key)]
+        return [file for file in page if is_file(file.key)]
+
+    def head(self, key: str) -> SourceFile | None:
+        """The object of S3 with the relative `key` as it is now; None where there is none.
+
+        As a listing tells of it, but `modified_at` may be to the second. A bucket that does not
+        exist may hold none, too: `check` tells. What may not be looked at is listed by itself,
+        because S3 denies a look at what is gone where only a prefix may be listed.
+
+        Raises:
+            ObjectStoreError: the store cannot be reached or refuses.
+        """
+        path = self._source.prefix + key
+        with self._explained(self._source.uri_of(key)), suppress(NotFoundError, FileNotFoundError):
+            if object_store.is_addressable(path):
+                with suppress(PermissionDeniedError):
+                    meta = obstore.head(self._looks, path)
+                    etag, modified_at = meta["e_tag"] or "", meta["last_modified"]
+                    return self._file(path, meta["size"], etag, modified_at)
+            listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=path, MaxKeys=1)
+            for item in listed.get("Contents", []):
+                if item["Key"] == path:
+                    return self._file(path, item["Size"], item["ETag"], item["LastModified"])
+        return None
 
     def fetch(self, file: SourceFile) -> Content:
         """The bytes of the file at exactly its etag, in memory or in an unlinked local file.
@@ -137,7 +180,7 @@ class SourceStore:
             SourceChangedError: the object is gone, or has another etag or size by now.
             ObjectStoreError: the store cannot be reached or refuses.
         """
-        with explained(file.uri):
+        with self._explained(file.uri):
             if file.size_bytes <= IN_MEMORY_BYTES:
                 data = self._read(file, 0, file.size_bytes)
                 return Content(file.key, file.size_bytes, lambda: BytesIO(data))
@@ -146,12 +189,28 @@ class SourceStore:
                 spool.append(self._read(file, start, min(start + _RANGE_BYTES, file.size_bytes)))
         return Content(file.key, file.size_bytes, spool.open)
 
+    def fetch_moved(self, file: SourceFile, uri: str, etag: str) -> Content:
+        """The bytes of a file that `after_success` moved to `uri`, where it has this etag.
+
+        Raises:
+            SourceChangedError: it is no longer there, or other content is.
+            ObjectStoreError: the store cannot be reached or refuses.
+        """
+        scheme, _, place = uri.partition("://")
+        bucket, _, path = place.partition("/")
+        whole = self._source.model_copy(update={"uri": f"{scheme}://{bucket}"})
+        store = self._elsewhere.setdefault(
+            whole.uri, SourceStore(whole, self._connection, self._spool, self._clients)
+        )
+        content = store.fetch(replace(file, key=path, uri=uri, etag=etag))
+        return replace(content, name=file.key)
+
     def _read(self, file: SourceFile, start: int, end: int) -> bytes:
         path = self._source.prefix + file.key
         is_whole = (start, end) == (0, file.size_bytes)
         if self._is_local:
             data = self._local.read(file, start, end)
-        elif self._is_s3 and _NOT_ADDRESSABLE.search(path):
+        elif self._is_s3 and not object_store.is_addressable(path):
             extra = {} if is_whole else {"Range": f"bytes={start}-{end - 1}"}
             answer = self._s3.get_object(
                 Bucket=self._bucket, Key=path, IfMatch=f'"{file.etag}"', **extra
@@ -174,46 +233,18 @@ class SourceStore:
         return LocalFiles(Path("/", self._source.prefix))
 
     @cached_property
-    def _session(self) -> Any:
-        return session_of(self._connection)
+    def _client(self) -> S3Client:
+        return self._clients.of(self._connection)
 
-    @cached_property
-    def _endpoint(self) -> str | None:
-        return endpoint_of(self._connection)
-
-    @cached_property
+    @property
     def _s3(self) -> Any:
-        return self._session.client(
-            "s3",
-            endpoint_url=self._endpoint,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=60,
-                retries={"total_max_attempts": 3, "mode": "standard"},
-                s3={"addressing_style": "path" if self._endpoint else "auto"},
-            ),
-        )
+        return self._client.boto3
 
     @cached_property
     def _store(self) -> Any:
-        client: dict[str, Any] = {"connect_timeout": "5s", "timeout": "120s"}
-        options: dict[str, Any] = {"retry_config": {"max_retries": 3}, "client_options": client}
-        if self._is_s3:
-            if self._session.get_credentials() is None:
-                raise NoCredentialsError
-            options["region"] = self._session.region_name
-            options["credential_provider"] = Boto3CredentialProvider(self._session, ttl=_KEYS_TTL)
-            if self._endpoint:
-                options["endpoint"] = self._endpoint
-                client["allow_http"] = self._endpoint.startswith("http://")
-        return from_url(f"{self._source.root}/", **options)
+        access = self._client if self._is_s3 else None
+        return object_store.open_object_store(self._source.root, access, self._patience)
 
-
-def _is_file(key: str) -> bool:
-    """Not a folder marker."""
-    return bool(key) and not key.endswith("/")
-
-
-def _is_text(key: str) -> bool:
-    """Postgres, which keeps the key, takes neither a NUL nor half a character."""
-    return "\0" not in key and not any("\ud800" <= char <= "\udfff" for char in key)
+    @cached_property
+    def _looks(self) -> Any:
+        return object_store.open_object_store(self._source.root, self._client, object_store.LOOKING)

@@ -77,9 +77,10 @@ SILENCE = """
            quiet.since + CAST(:silence_limit AS interval),
            jsonb_build_object(
                'hours', extract(epoch FROM CAST(:silence_limit AS interval)) / 3600,
-               'last_arrival_at', quiet.last_arrival_at, 'last_listed_at', quiet.last_listed_at)
+               'last_arrival_at', quiet.last_arrival_at, 'last_looked_at', quiet.last_looked_at)
     FROM (
-        SELECT greatest(i.last_arrival_at, s.since) AS since, i.last_arrival_at, i.last_listed_at
+        SELECT greatest(i.last_arrival_at, s.since) AS since, i.last_arrival_at,
+               greatest(i.last_listed_at, i.queue_emptied_at) AS last_looked_at
         FROM ingest.ingestions i
         JOIN (SELECT min(since) AS since FROM ingest.alert_subscriptions
               WHERE ingestion = :ingestion) s ON s.since IS NOT NULL

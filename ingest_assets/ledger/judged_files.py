@@ -28,6 +28,7 @@ def apply(
 ) -> None:
     """Each file of the batch is what its outcome says; one with new content by now is DISCOVERED.
 
+    Where changed files are ignored, one whose rows the batch brought is SUCCESS all the same.
     Rows of a file that are in another table besides (the batch made its table after it was given
     up) leave it again: see `also_in` in `ledger.tables`.
     """
@@ -48,6 +49,7 @@ _APPLY = text(f"""
                now() + make_interval(secs => (CAST(:backoff AS float8[]))[
                    least(f.attempts + 1, cardinality(CAST(:backoff AS float8[])))]) AS retry_at,
                coalesce(w.route <> b.route, false) AS is_elsewhere,
+               i.on_changed_file = 'ignore' AS ignores_changes,
                a.outcome = 'ROUTED' AS is_routed,
                a.outcome = 'PARKED' AND coalesce(v.status NOT IN ('PENDING', 'REJECTED'), false)
                    AS is_settled,
@@ -56,6 +58,7 @@ _APPLY = text(f"""
         FROM ingest.attempts a
         JOIN ingest.batches b USING (batch_id)
         JOIN ingest.files f USING (file_id)
+        JOIN ingest.ingestions i ON i.name = f.ingestion
         JOIN ingest.contents c ON c.content_id = a.content_id
         LEFT JOIN ingest.batches w ON w.batch_id = f.committed_batch_id
         LEFT JOIN ingest.schema_versions v
@@ -65,7 +68,8 @@ _APPLY = text(f"""
         SELECT *, outcome = 'SUCCESS' AND NOT is_elsewhere AS is_written,
                outcome = 'SUCCESS' AND is_elsewhere AS is_stray,
                is_routed AND NOT is_elsewhere AS is_leaving,
-               has_new_content OR (outcome = 'SUCCESS' AND is_elsewhere) AS is_overtaken
+               (has_new_content AND NOT (ignores_changes AND outcome = 'SUCCESS'))
+               OR (outcome = 'SUCCESS' AND is_elsewhere) AS is_overtaken
         FROM told
     )
     UPDATE ingest.files f SET

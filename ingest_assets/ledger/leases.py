@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, text
 
+from ingest_assets.ledger import archive
+
 LEASE = timedelta(seconds=60)
 RENEWAL = timedelta(seconds=15)
 
@@ -152,6 +154,7 @@ def take_up_strays(
 
 def _take_up(connection: Connection, batch_id: str, holder: Holder) -> bool:
     """False, and nothing changed, when another batch came and took one of the files."""
+    archive.bring_back(connection, batch_id)
     files = connection.execute(
         text("""
             SELECT f.file_id, f.batch_id FROM ingest.attempts a JOIN ingest.files f USING (file_id)

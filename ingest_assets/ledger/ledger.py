@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, insert, select, text
+from sqlalchemy import Connection, create_engine, event, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -16,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from ingest_assets.errors import LedgerError, TableOwnershipError
 from ingest_assets.ledger import tables
 from ingest_assets.settings import public_url
+from ingest_assets.silence import connection_options, wait_for_ever
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 4_202_611_210
@@ -26,6 +29,18 @@ _REFUSALS = ("25006", "42501")
 """Postgres's codes for a database that may not be written to, by anybody or by this account."""
 
 
+STATEMENT_TIME = timedelta(minutes=5)
+"""No statement goes on, and no open transaction waits for its client, for longer."""
+
+
+def _bound_statements(connection: Any, _record: Any) -> None:
+    limit = round(STATEMENT_TIME.total_seconds() * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {limit}")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {limit}")
+    connection.commit()
+
+
 class Ledger:
     """Every file ever seen, every attempt, batch, schema version and decision, in Postgres."""
 
@@ -33,12 +48,17 @@ class Ledger:
         self._url = make_url(url).set(drivername="postgresql+psycopg2")
         self._engine = create_engine(
             self._url,
-            pool_size=2,
+            pool_size=4,  # as many as a code server has ticks at a time; a run needs two
             max_overflow=4,
+            pool_use_lifo=True,
             pool_pre_ping=True,
             pool_recycle=600,
-            connect_args={"connect_timeout": 10, "application_name": "ingest_assets"},
+            connect_args={
+                "application_name": "ingest_assets",
+                **connection_options(STATEMENT_TIME),
+            },
         )
+        event.listen(self._engine, "connect", _bound_statements)
 
     def __repr__(self) -> str:
         return f"Ledger({self._shown_url})"
@@ -82,6 +102,9 @@ class Ledger:
             LedgerError: Postgres is out of reach, refuses, or holds a newer release's ledger.
         """
         with self.transaction() as connection:
+            # a large ledger takes longer
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            wait_for_ever(connection.connection.driver_connection)
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATION_LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {tables.SCHEMA}"))
             config = Config()

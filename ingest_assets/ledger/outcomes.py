@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from ingest_assets.ledger import decisions, judged_files, schema_versions
+from ingest_assets.ledger import (
+    dead_letters,
+    decisions,
+    judged_files,
+    kept_contents,
+    schema_versions,
+    volume,
+)
 from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.row_locks import lock_files_of
 from ingest_assets.ledger.schema_versions import SchemaChange
@@ -140,7 +147,10 @@ def finish(
     versions = schema_versions.apply(connection, batch.ingestion, batch_id, changes)
     judged_files.number(connection, batch_id, versions)
     judged_files.apply(connection, batch_id, snapshot_id, backoff)
+    dead_letters.note(connection, batch_id)
+    kept_contents.note_committed(connection, batch_id)
     schema_versions.mark_written(connection, batch.ingestion, batch_id)
+    volume.add(connection, batch_id)
     return True
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, text
 
 from ingest_assets.ledger import audit
 
-_REASON = "source.pattern"
+LEFT_OUT = "source.pattern"
+"""The `error_type` of a SKIPPED file that the pattern leaves out, and the audit's action."""
 
 
 def is_applied(connection: Connection, ingestion: str, pattern: str) -> bool:
@@ -19,13 +20,13 @@ def is_applied(connection: Connection, ingestion: str, pattern: str) -> bool:
         SELECT detail->>'pattern' FROM ingest.audit
         WHERE ingestion = :ingestion AND action = :reason ORDER BY at DESC, audit_id DESC LIMIT 1
     """)
-    found = connection.execute(last, {"ingestion": ingestion, "reason": _REASON}).scalar()
+    found = connection.execute(last, {"ingestion": ingestion, "reason": LEFT_OUT}).scalar()
     return bool(found == pattern)
 
 
 def note_applied(connection: Connection, ingestion: str, pattern: str) -> None:
     """All waiting files were looked through with this pattern."""
-    audit.note(connection, ingestion, "declaration", _REASON, {"pattern": pattern})
+    audit.note(connection, ingestion, "declaration", LEFT_OUT, {"pattern": pattern})
 
 
 def waiting_files(
@@ -43,7 +44,7 @@ def waiting_files(
             OR (status = 'SKIPPED' AND error_type = :reason))
         ORDER BY key LIMIT :limit
     """)
-    values = {"ingestion": ingestion, "after": after, "limit": limit, "reason": _REASON}
+    values = {"ingestion": ingestion, "after": after, "limit": limit, "reason": LEFT_OUT}
     return connection.execute(waiting, values).all()
 
 
@@ -58,7 +59,7 @@ def leave_out(connection: Connection, ingestion: str, keys: Sequence[str], why: 
               ORDER BY key FOR NO KEY UPDATE) AS free
         WHERE files.file_id = free.file_id RETURNING files.key
     """)
-    values = {"ingestion": ingestion, "keys": list(keys), "why": why, "reason": _REASON}
+    values = {"ingestion": ingestion, "keys": list(keys), "why": why, "reason": LEFT_OUT}
     return list(connection.execute(skipped, values).scalars())
 
 
@@ -70,4 +71,4 @@ def take_back(connection: Connection, ingestion: str, keys: Sequence[str]) -> No
         WHERE ingestion = :ingestion AND key = ANY(:keys)
           AND status = 'SKIPPED' AND error_type = :reason
     """)
-    connection.execute(back, {"ingestion": ingestion, "keys": list(keys), "reason": _REASON})
+    connection.execute(back, {"ingestion": ingestion, "keys": list(keys), "reason": LEFT_OUT})

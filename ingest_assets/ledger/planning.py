@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
@@ -11,6 +11,9 @@ from sqlalchemy import Connection, text
 from ingest_assets.ledger.leases import Holder
 
 Origin = Literal["sensor", "schedule", "command", "person"]
+
+SETTLED = "least(modified_at, seen_at) + CAST(:settle AS interval) <= now()"
+"""As SQL: the file's content has been there for `settle`, by the store's word or the ledger's."""
 
 CRASHES_BEFORE_ALONE = 2
 """A file that was in so many batches whose worker died is planned in a batch of its own."""
@@ -39,27 +42,33 @@ def plan(
     max_bytes: int,
     origin: Origin,
     without: Sequence[str] = (),
+    settle: timedelta = timedelta(0),
 ) -> PlannedBatch | None:
     """The next files in the order `(modified_at, key)` belong to a new PLANNED batch.
 
     Takes DISCOVERED files and FAILED ones whose backoff has passed, as many as `max_files` and
     `max_bytes` (compressed) allow but at least one; None when there is none. Rows that another
     planner holds are passed over, so two planners never take one file; so are files of the tables
-    `without`.
+    `without`, and those whose content is not `settle` old.
     """
     rows = connection.execute(
-        text("""
+        text(f"""
             SELECT file_id, content_id, key, size_bytes, crashes,
                    coalesce(also_in[1], route) AS route
             FROM ingest.files
             WHERE ingestion = :ingestion AND batch_id IS NULL
               AND status IN ('DISCOVERED', 'FAILED')
               AND (next_attempt_at IS NULL OR next_attempt_at <= now())
-              AND coalesce(also_in[1], route) <> ALL(:without)
+              AND coalesce(also_in[1], route) <> ALL(:without) AND {SETTLED}
             ORDER BY modified_at, key LIMIT :max_files
             FOR NO KEY UPDATE SKIP LOCKED
         """),
-        {"ingestion": ingestion, "max_files": max_files, "without": list(without)},
+        {
+            "ingestion": ingestion,
+            "max_files": max_files,
+            "without": list(without),
+            "settle": settle,
+        },
     ).all()
     return _insert(connection, ingestion, origin, _first_batch(rows, max_bytes)) if rows else None
 
@@ -81,6 +90,19 @@ def _first_batch(rows: Sequence[Any], max_bytes: int) -> list[Any]:
         if is_alone:
             break
     return taken
+
+
+def settling(connection: Connection, ingestion: str, settle: timedelta) -> int:
+    """How many files wait for nothing but that their content is `settle` old."""
+    if not settle:
+        return 0
+    waiting = text(f"""
+        SELECT count(*) FROM ingest.files
+        WHERE ingestion = :ingestion AND batch_id IS NULL AND status IN ('DISCOVERED', 'FAILED')
+          AND (next_attempt_at IS NULL OR next_attempt_at <= now()) AND NOT ({SETTLED})
+    """)
+    values = {"ingestion": ingestion, "settle": settle}
+    return int(connection.execute(waiting, values).scalar_one())
 
 
 def plan_keys(
@@ -157,7 +179,7 @@ def _insert(
     )
     connection.execute(
         text("""
-            UPDATE ingest.files SET batch_id = :batch_id, updated_at = now()
+            UPDATE ingest.files SET batch_id = :batch_id, retired_at = NULL, updated_at = now()
             WHERE file_id = ANY(:file_ids)
         """),
         files,

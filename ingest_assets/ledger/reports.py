@@ -169,7 +169,10 @@ def mark_reported(connection: Connection, batch_ids: Sequence[str]) -> None:
 def committed_reports(
     connection: Connection, ingestion: str, keys: Sequence[str]
 ) -> list[FileReport]:
-    """The files among `keys` whose newest content is in the table, as a batch left them there."""
+    """The files among `keys` that are in the table, as a batch left them there.
+
+    Their newest content is, or it is one that `source.on_changed_file` leaves unread.
+    """
     rows = connection.execute(
         text("""
             SELECT f.key, f.uri, f.committed_etag AS etag, 'SUCCESS' AS outcome,
@@ -183,7 +186,8 @@ def committed_reports(
             LEFT JOIN ingest.attempts a
                    ON a.batch_id = f.committed_batch_id AND a.file_id = f.file_id
             WHERE f.ingestion = :ingestion AND f.key = ANY(:keys)
-              AND f.committed_content_id = f.content_id
+              AND (f.committed_content_id = f.content_id
+                   OR (f.status = 'SUCCESS' AND f.committed_content_id IS NOT NULL))
         """),
         {"ingestion": ingestion, "keys": list(keys)},
     )

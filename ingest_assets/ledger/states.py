@@ -1,4 +1,4 @@
-"""The states of files, batches, schema versions and messages, and the kinds of alerts."""
+"""The states of files, batches, versions, messages and copies, and the kinds of alerts."""
 
 from enum import StrEnum
 
@@ -51,3 +51,11 @@ class DeliveryState(StrEnum):
     WAITING = "WAITING"
     SENT = "SENT"
     DROPPED = "DROPPED"
+
+
+class CopyState(StrEnum):
+    """Is tried until it is made; lies there with its report; the report alone does."""
+
+    WAITING = "WAITING"
+    COPIED = "COPIED"
+    REPORTED = "REPORTED"

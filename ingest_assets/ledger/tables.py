@@ -1,19 +1,29 @@
 """The ledger's tables, all in the Postgres schema `ingest`:
 
     ingestions       one row a declaration; locked while a schema version is numbered
-    files            one row a key: the state machine of DESIGN's "States of a file"
+    files            one row a key: the states of docs/operations.md
     contents         one row a key and etag: what `_content_id` counts
     batches          one row a batch, with its lease
     attempts         one row a batch and file: what the batch did with the file
+    attempts_archive the attempts of long ago that no work reads any more, for people
     schema_versions  one row a version of a table's schema, never deleted
     audit            who decided what, and when
 
 `route` is the table that a file, batch or version belongs to: empty for the declared one, else the
 identifier of a table that a person made for a shape of its own (the resolution `new_table`).
 A file's rows are in its committed batch's table. `also_in` are tables that may have some besides,
-after a rollback: a batch of each lets them go before any batch reads the file.
+after a rollback: a batch of each lets them go before any batch reads the file. `retired_at` is when
+a file's partition left Dagster's dynamic set for its age; null again once a batch plans the file.
 
-Those of the alerts are in `alert_tables`.
+`source_…` is what `source.after_success` did with the object: with which content of it, and when.
+Where `source.on_changed_file` is `append`, a file has rows of several contents: each content's own
+`committed_batch_id` says which batch brought them, and so in which table they are. `lost_at`: a
+rollback took them out, and they were not read again: the newest one will be. `asked_content_id` is
+the content that a person asked for, whatever the mode.
+
+Batches and attempts are in `batch_tables`, versions and the audit in `schema_tables`, those of the
+alerts in `alert_tables`, dead-letter copies in `dead_letter_tables`, those of notifications in
+`notification_tables`, what was done by the hour in `volume_tables`.
 
 Times are `timestamptz` and always come from Postgres's own clock. Keys collate "C", the byte order
 in which object stores list.
@@ -22,7 +32,6 @@ in which object stores list.
 from sqlalchemy import (
     BigInteger,
     Column,
-    Double,
     ForeignKey,
     Identity,
     Index,
@@ -31,9 +40,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from ingest_assets.ledger.states import BatchStatus, FileStatus, VersionStatus
+from ingest_assets.files.finished_object import ObjectState
+from ingest_assets.ledger.states import FileStatus
 from ingest_assets.ledger.table_parts import SCHEMA, metadata, moment, one_of
 
 __all__ = ["SCHEMA", "metadata"]
@@ -50,12 +60,22 @@ ingestions = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("table_identifier", Text, nullable=False, unique=True),
+    Column("source_address", Text),
     moment("first_listed_at"),
     Column("listing_cursor", Text(collation="C")),
     moment("last_listed_at"),
     moment("created_at", is_set=True),
     moment("last_arrival_at"),
     moment("runs_noticed_at"),
+    Column("source_failures", Integer, nullable=False, server_default="0"),
+    moment("source_retry_at"),
+    Column("copies_failures", Integer, nullable=False, server_default="0"),
+    moment("copies_retry_at"),
+    Column("queue_url", Text),
+    Column("queue_wanted", Text),
+    moment("queue_since"),
+    moment("queue_emptied_at"),
+    Column("on_changed_file", Text, nullable=False, server_default="replace"),
 )
 
 files = Table(
@@ -89,8 +109,20 @@ files = Table(
     moment("discovered_at", is_set=True),
     moment("updated_at", is_set=True),
     moment("ingested_at"),
+    Column("source_state", Text),
+    Column("source_content_id", BigInteger),
+    Column("source_moved_to", Text),
+    Column("source_moved_etag", Text),
+    Column("source_error", Text),
+    moment("source_at"),
+    moment("source_retry_at"),
+    moment("seen_at", is_set=True),
+    moment("gone_at"),
+    Column("asked_content_id", BigInteger),
+    moment("retired_at"),
     UniqueConstraint("ingestion", "key", name="one_row_a_key"),
     one_of("status", FileStatus),
+    one_of("source_state", ObjectState),
 )
 Index(
     "files_to_plan",
@@ -100,7 +132,24 @@ Index(
     postgresql_where="batch_id IS NULL AND status IN ('DISCOVERED', 'FAILED')",
 )
 Index("files_by_status", files.c.ingestion, files.c.status, files.c.key)
+Index(
+    "files_to_finish",
+    files.c.ingestion,
+    files.c.source_retry_at,
+    files.c.ingested_at,
+    postgresql_where=(
+        "status = 'SUCCESS' AND batch_id IS NULL AND rejected = 0 AND "
+        "(source_content_id IS DISTINCT FROM content_id OR source_state = 'waiting')"
+    ),
+)
+Index("files_present", files.c.ingestion, files.c.key, postgresql_where="gone_at IS NULL")
 Index("files_by_batch", files.c.batch_id, postgresql_where="batch_id IS NOT NULL")
+Index(
+    "files_in_the_window",
+    files.c.ingestion,
+    files.c.ingested_at,
+    postgresql_where="status = 'SUCCESS' AND retired_at IS NULL",
+)
 
 contents = Table(
     "contents",
@@ -111,136 +160,8 @@ contents = Table(
     Column("size_bytes", BigInteger, nullable=False),
     moment("modified_at", is_set=True),
     moment("first_seen_at", is_set=True),
+    Column("committed_batch_id", Text),
+    moment("lost_at"),
     UniqueConstraint("file_id", "etag", name="one_row_a_content"),
 )
-
-batches = Table(
-    "batches",
-    metadata,
-    Column("batch_id", Text, primary_key=True),
-    Column("ingestion", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("origin", Text, nullable=False),
-    Column("route", Text, nullable=False, server_default=""),
-    Column("holder", JSONB),
-    moment("lease_expires_at"),
-    Column("run_id", Text),
-    Column("snapshot_id", BigInteger),
-    Column("schema_changes", JSONB),
-    Column("decision", JSONB),
-    Column("note", Text),
-    moment("created_at", is_set=True),
-    moment("prepared_at"),
-    moment("finished_at"),
-    moment("reported_at"),
-    moment("alerted_at"),
-    one_of("status", BatchStatus),
-)
-Index(
-    "batches_open",
-    batches.c.ingestion,
-    batches.c.created_at,
-    postgresql_where="status IN ('PLANNED', 'PREPARED')",
-)
-Index("batches_by_run", batches.c.run_id)
-Index(
-    "one_decision_at_a_time",
-    batches.c.ingestion,
-    unique=True,
-    postgresql_where="status = 'PREPARED' AND decision IS NOT NULL",
-)
-Index(
-    "batches_unreported",
-    batches.c.ingestion,
-    batches.c.finished_at,
-    postgresql_where="status = 'COMMITTED' AND reported_at IS NULL",
-)
-Index(
-    "batches_to_notice",
-    batches.c.ingestion,
-    batches.c.finished_at,
-    postgresql_where="status = 'COMMITTED' AND alerted_at IS NULL",
-)
-
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("batch_id", Text, ForeignKey(batches.c.batch_id), primary_key=True),
-    Column("file_id", BigInteger, ForeignKey(files.c.file_id), primary_key=True),
-    Column("content_id", BigInteger, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("outcome", Text),
-    Column("error_type", Text),
-    Column("error", Text),
-    Column("traceback", Text),
-    Column("rows", BigInteger),
-    Column("rescued", BigInteger),
-    Column("rejected", BigInteger),
-    Column("bytes", BigInteger),
-    Column("seconds", Double),
-    Column("change_index", Integer),
-    Column("schema_version", Integer),
-    Column("detail", JSONB),
-    moment("started_at", is_set=True),
-    moment("finished_at"),
-)
-Index("attempts_by_file", attempts.c.file_id)
-Index(
-    "attempts_parked",
-    attempts.c.file_id,
-    attempts.c.schema_version,
-    postgresql_where="outcome = 'PARKED'",
-)
-
-schema_versions = Table(
-    "schema_versions",
-    metadata,
-    Column("ingestion", Text, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("status", Text, nullable=False),
-    Column("verdict", Text, nullable=False),
-    Column("compatibility", Text),
-    Column("fields", JSONB, nullable=False),
-    Column("fingerprint", Text, nullable=False),
-    Column("diff", JSONB),
-    Column("batch_id", Text),
-    Column("file_id", BigInteger),
-    Column("table_schema_id", Integer),
-    Column("route", Text, nullable=False, server_default=""),
-    moment("created_at", is_set=True),
-    moment("last_written_at"),
-    Column("observed_fields", JSONB),
-    Column("observed_fingerprint", Text),
-    Column("resolution", Text),
-    Column("resolved_by", Text),
-    moment("resolved_at"),
-    Column("note", Text),
-    one_of("status", VersionStatus),
-)
-Index(
-    "one_active_version",
-    schema_versions.c.ingestion,
-    schema_versions.c.route,
-    unique=True,
-    postgresql_where="status = 'ACTIVE'",
-)
-Index(
-    "one_pending_version_a_shape",
-    schema_versions.c.ingestion,
-    schema_versions.c.route,
-    schema_versions.c.fingerprint,
-    unique=True,
-    postgresql_where="status = 'PENDING'",
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("audit_id", BigInteger, Identity(), primary_key=True),
-    Column("ingestion", Text),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("detail", JSONB),
-    moment("at", is_set=True),
-)
-Index("audit_by_ingestion", audit.c.ingestion, audit.c.at)
+Index("contents_lost", contents.c.file_id, postgresql_where="lost_at IS NOT NULL")

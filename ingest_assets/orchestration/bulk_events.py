@@ -161,3 +161,20 @@ def _execution_row(stored: StoredEvent) -> dict[str, Any]:
         "evaluation_event_storage_id": stored.storage_id,
         "materialization_event_storage_id": target.storage_id if target else None,
     }
+
+
+def delete_runless_evaluation(connection: Connection, event: EventLogEntry) -> None:
+    """The evaluation that `event`, which has no run, takes the place of is gone, if there is one.
+
+    Of a check of one partition: others are not told apart by Dagster's index, and stay.
+    """
+    evaluation, executions = event.asset_check_evaluation, AssetCheckExecutionsTable.c
+    if evaluation is not None and evaluation.partition is not None:
+        connection.execute(
+            AssetCheckExecutionsTable.delete().where(
+                executions.asset_key == evaluation.asset_key.to_string(),
+                executions.check_name == evaluation.check_name,
+                executions.run_id == event.run_id,
+                executions.partition == evaluation.partition,
+            )
+        )

@@ -6,7 +6,7 @@ materializes and checks each of them, and the stock storage writes each of these
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import dagster as dg
@@ -14,17 +14,20 @@ import dagster as dg
 # Private, because storages are only public by name in dagster.yaml. Read in dagster 1.13.27. To
 # drop: when PostgresEventLogStorage keeps a pool and writes these events in bulk.
 from dagster._core.events.log import EventLogEntry
+from dagster._core.loader import LoadingContext
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.event_log.migration import ASSET_KEY_INDEX_COLS
+from dagster._core.storage.partition_status_cache import AssetStatusCacheValue
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy.engine import Connection
 
-from ingest_assets.orchestration import bulk_events
+from ingest_assets.orchestration import bulk_events, dynamic_partitions
 from ingest_assets.orchestration.bulk_events import StoredEvent
 from ingest_assets.orchestration.check_state import dynamic_check_states, partition_infos
 from ingest_assets.orchestration.instance_storage import PooledPostgres
+from ingest_assets.orchestration.partition_status import dynamic_status
 
 EVENT_BATCH_SIZE_DEFAULT = 1000
 
@@ -89,6 +92,30 @@ class BulkEventLogStorage(PooledPostgres, PostgresEventLogStorage):
         others = [(key, partitions) for key, partitions in keys if key not in known]
         return {**known, **(super().get_asset_check_state(others) if others else {})}
 
+    def get_asset_status_cache_values(
+        self,
+        partitions_defs_by_key: Iterable[tuple[dg.AssetKey, dg.PartitionsDefinition | None]],
+        context: LoadingContext,
+    ) -> Sequence[AssetStatusCacheValue | None]:
+        """What the UI shows of partitions; of our files without what has left the dynamic set."""
+        values: list[AssetStatusCacheValue | None] = []
+        for key, partitions in partitions_defs_by_key:
+            if isinstance(partitions, dg.DynamicPartitionsDefinition) and partitions.name:
+                values.append(dynamic_status(self, self._instance, key, partitions))
+            else:
+                values += super().get_asset_status_cache_values([(key, partitions)], context)
+        return values
+
+    def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
+        """The set in its order, as one value: a tenth of the time that a row a key takes."""
+        with self.index_connection() as connection:
+            return dynamic_partitions.ordered(connection, partitions_def_name)
+
+    def delete_dynamic_partitions(self, partitions_def_name: str, keys: Sequence[str]) -> None:
+        """None of the keys is in the set; the others keep their order. Dagster has no such call."""
+        with self.index_connection() as connection:
+            dynamic_partitions.delete(connection, partitions_def_name, keys)
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """All of the events are in the log in their order, or none is.
 
@@ -116,6 +143,17 @@ class BulkEventLogStorage(PooledPostgres, PostgresEventLogStorage):
         with self.index_connection() as connection:
             planned = StoredEvent(event, self._event_to_row(event), event_id)
             bulk_events.insert_planned_checks(connection, planned)
+
+    def _store_runless_asset_check_evaluation(
+        self, event: EventLogEntry, event_id: int | None
+    ) -> None:
+        """The newest evaluation without a run takes the place of the one before.
+
+        The stock method refuses a second one of a partition, for good.
+        """
+        with self.index_connection() as connection:
+            bulk_events.delete_runless_evaluation(connection, event)
+        super()._store_runless_asset_check_evaluation(event, event_id)
 
     def _store_in_bulk(self, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]

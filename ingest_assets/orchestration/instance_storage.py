@@ -4,7 +4,8 @@ Named in `dagster.yaml` as `run_storage` and `schedule_storage`. Only the connec
 dagster-postgres; every statement is theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Self
 
 import dagster as dg
@@ -15,8 +16,12 @@ from dagster._config.config_schema import UserConfigSchema
 # when dagster-postgres takes the pool's settings from its configuration.
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
+from sqlalchemy import Connection
 
 from ingest_assets.orchestration.postgres_pool import locked, psycopg2_url, shared_engine
+
+_with_tables: set[tuple[type, str]] = set()
+"""The storages of this process whose tables are there."""
 
 
 class PooledPostgres:
@@ -30,9 +35,14 @@ class PooledPostgres:
     ) -> None:
         url = psycopg2_url(postgres_url).render_as_string(hide_password=False)
         engine = shared_engine(url)
-        with locked(engine, "dagster tables"):
+        # Dagster builds an instance for each tick, and looking for the tables costs more than most.
+        is_new = should_autocreate_tables and (type(self), url) not in _with_tables
+        with locked(engine, "dagster tables") if is_new else nullcontext():
             # the parent creates its tables over connections that it closes again
-            super().__init__(url, should_autocreate_tables, inst_data)  # type: ignore[call-arg]
+            super().__init__(url, is_new, inst_data)  # type: ignore[call-arg]
+        if is_new:
+            _with_tables.add((type(self), url))
+        self.should_autocreate_tables = should_autocreate_tables
         self.postgres_url = url
         self._engine = engine
 
@@ -76,4 +86,30 @@ class PooledRunStorage(PooledPostgres, PostgresRunStorage):
 
 
 class PooledScheduleStorage(PooledPostgres, PostgresScheduleStorage):
-    """Ticks and the state of sensors and schedules, as dagster-postgres stores them."""
+    """Ticks and the state of sensors and schedules, as dagster-postgres stores them.
+
+    A table or index that was there once is not asked for again; Dagster asks four times a tick.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._seen: set[str] = set()
+        super().__init__(*arguments, **named)
+
+    def _is_there(self, name: str, ask: Callable[[], bool]) -> bool:
+        if name not in self._seen and ask():
+            self._seen.add(name)
+        return name in self._seen
+
+    def has_instigators_table(self) -> bool:
+        return self._is_there("instigators", super().has_instigators_table)
+
+    def _has_instigators_table(self, conn: Connection) -> bool:
+        return self._is_there(
+            "instigators", lambda: super(PooledScheduleStorage, self)._has_instigators_table(conn)
+        )
+
+    def has_built_index(self, migration_name: str) -> bool:
+        return self._is_there(
+            migration_name,
+            lambda: super(PooledScheduleStorage, self).has_built_index(migration_name),
+        )

@@ -76,6 +76,14 @@ class IcebergIOManager(dg.IOManager):
         except Exception:
             context.log.exception("Batch %s was not committed.", batch.work.claimed.batch_id)
             return
+        context.add_output_metadata(
+            {
+                "batch_id": batch.work.claimed.batch_id,
+                "snapshot_id": str(committed.snapshot_id),
+                "removed_rows": committed.removed_rows,
+                "rewritten_data_files": committed.rewritten_files,
+            }
+        )
         context.log.info(
             "Batch %s: snapshot %s; %s rows of earlier contents left, %s data files rewritten.",
             batch.work.claimed.batch_id,

@@ -13,7 +13,7 @@ from ingest_assets.engine.decision_plan import DecisionPlan, plan_resolution
 from ingest_assets.engine.decision_text import done_line, plan_lines
 from ingest_assets.engine.decision_work import carry_out
 from ingest_assets.errors import IngestError
-from ingest_assets.orchestration.names import INGESTION_TAG
+from ingest_assets.orchestration.names import INGESTION_TAG, LANE_TAG
 from ingest_assets.schema.resolution import Resolution
 from ingest_assets.tables.operations import Constant, Expression
 
@@ -141,6 +141,7 @@ def _tag_run(context: dg.OpExecutionContext, config: ResolveConfig) -> None:
         context.run_id,
         {
             INGESTION_TAG: config.ingestion,
+            LANE_TAG: config.ingestion,
             VERSION_TAG: str(config.version),
             RESOLUTION_TAG: config.resolution,
         },

@@ -4,10 +4,12 @@ Both follow from the ledger alone, so it does not matter which process recovered
 the worker died: even after its batch was marked, or after the last event was stored.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 
 import dagster as dg
+from sqlalchemy.exc import IntegrityError
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.recovery import Recovered
@@ -16,6 +18,8 @@ from ingest_assets.ledger import reports
 from ingest_assets.ledger.reports import BatchReport
 from ingest_assets.orchestration import check_reporting, events, reporting
 from ingest_assets.orchestration.names import asset_key
+
+logger = logging.getLogger(__name__)
 
 FILES_PER_TICK = 1000
 """A tick tells Dagster of batches until it has told of so many files; the next one goes on."""
@@ -72,7 +76,8 @@ def report_late(deployment: Deployment, ingestion: Ingestion, instance: dg.Dagst
     """How many batches Dagster was told of, whose runs ended before they could do it.
 
     A batch is marked as reported after its events are stored: a crash in between tells Dagster
-    twice, which changes nothing, and never leaves a file of the table grey.
+    twice, which changes nothing, and never leaves a file of the table grey. Dagster's stock storage
+    keeps the first evaluation of a file without a run for good; ours has the newest.
     """
     with deployment.ledger.transaction() as connection:
         waiting = reports.unreported(connection, ingestion.name)
@@ -89,7 +94,14 @@ def report_late(deployment: Deployment, ingestion: Ingestion, instance: dg.Dagst
             instance.report_runless_asset_event(event)
         evaluations = check_reporting.check_evaluations(ingestion, batch.files)
         for evaluation in events.with_targets(instance, evaluations):
-            instance.report_runless_asset_event(evaluation)
+            try:
+                instance.report_runless_asset_event(evaluation)
+            except IntegrityError:
+                logger.warning(
+                    "Dagster's storage shows an earlier result of the check %s of %s.",
+                    evaluation.check_name,
+                    evaluation.partition,
+                )
         with deployment.ledger.transaction() as connection:
             reports.mark_reported(connection, [batch_id])
         told, files = told + 1, files + len(batch.files)

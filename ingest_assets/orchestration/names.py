@@ -8,6 +8,7 @@ from ingest_assets.ingestion import Ingestion
 
 BATCH_TAG = "ingest/batch_id"
 INGESTION_TAG = "ingest/ingestion"
+LANE_TAG = "ingest/lane"
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 SCHEMA_COMPATIBLE = "schema_compatible"
@@ -20,6 +21,11 @@ CODE_LOCATION = "ingest_assets"
 def asset_key(ingestion: Ingestion) -> dg.AssetKey:
     """`[namespace, table]`."""
     return dg.AssetKey(ingestion.table.asset_key_path)
+
+
+def trigger_name(ingestion: Ingestion) -> str:
+    """Of its sensor, or of its schedule where it declares one."""
+    return f"{ingestion.name}_{'schedule' if ingestion.schedule else 'sensor'}"
 
 
 def partitions_def(ingestion: Ingestion) -> dg.DynamicPartitionsDefinition:

@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.notifications import Received
 from ingest_assets.engine.recovery import recover
 from ingest_assets.errors import IngestError
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, lookup, reports
+from ingest_assets.ledger import batches, lookup, planning, reports
 from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets.ledger.reports import FileReport
+from ingest_assets.logs import about
 from ingest_assets.orchestration.alerting import alerting
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
 from ingest_assets.orchestration.names import BATCH_TAG, IO_MANAGER_KEY
-from ingest_assets.orchestration.sensor import apply_tick
 from ingest_assets.orchestration.tick import plan_again, run_request, run_tick
 
 POLL_SECONDS = 0.5
@@ -36,14 +37,19 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class PassResult:
     """What a pass did. `files` are those that it touched, each with its last outcome.
 
-    `refused`: why the declared columns are not the table's, in one line.
+    `settling` files were not old enough; a later pass reads them.
+
+    `refused`: why the declared columns are not the table's, in one line. `received`: what the queue
+    of notifications brought; None where there is none.
     """
 
     files: dict[str, FileReport] = field(default_factory=dict)
     snapshot_id: int | None = None
     seconds: float = 0.0
     waiting: dict[str, int] = field(default_factory=dict)
+    settling: int = 0
     refused: str | None = None
+    received: Received | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -54,6 +60,11 @@ class PassResult:
     def rows(self) -> int:
         """The rows that the pass wrote."""
         return sum(file.rows for file in self.files.values() if file.outcome == "SUCCESS")
+
+    @property
+    def rejected(self) -> int:
+        """The rows of files in the table that could not be read or written."""
+        return sum(file.rejected for file in self.files.values() if file.outcome == "SUCCESS")
 
     @property
     def is_all_well(self) -> bool:
@@ -75,11 +86,11 @@ def ingest_once(
     """
     started = time.monotonic()
     result = PassResult()
-    with alerting(deployment, ingestion, instance):
+    with about(ingestion=ingestion.name), alerting(deployment, ingestion, instance):
         _ingest(deployment, ingestion, instance, result)
     with deployment.ledger.transaction() as connection:
-        counts = lookup.counts(connection, ingestion.name)
-    result.waiting = {s: counts[s] for s in ("FAILED", "DEAD_LETTER", "PARKED") if counts.get(s)}
+        result.waiting = lookup.counts(connection, ingestion.name, lookup.NEED_ATTENTION)
+        result.settling = planning.settling(connection, ingestion.name, ingestion.source.settle)
     result.seconds = time.monotonic() - started
     return result
 
@@ -93,10 +104,10 @@ def _ingest(
     asset = build_asset(ingestion, lambda: deployment)
     _free_queued(deployment, ingestion, instance)
     tick = run_tick(deployment, ingestion, instance, "command")
-    result.refused = tick.refused
+    result.refused, unheard = tick.refused, tick.unheard
+    result.received = tick.arrivals.received
     given_back = 0
     while True:
-        apply_tick(instance, tick)
         for batch in tick.planned:
             problem = _execute(deployment, ingestion, instance, asset, batch, result)
             given_back = given_back + 1 if problem else 0
@@ -118,6 +129,8 @@ def _ingest(
         pass
     if tick.missing is not None:
         raise tick.missing
+    if unheard is not None:
+        raise unheard
 
 
 def _free_queued(
@@ -153,7 +166,7 @@ def _execute(
                 [asset],
                 instance=instance,
                 resources={IO_MANAGER_KEY: IcebergIOManager(lambda: deployment)},
-                tags=run_request(ingestion, batch).tags,
+                tags=run_request(ingestion, batch, lane=ingestion.name).tags,
                 run_config=_QUIET,
                 raise_on_error=False,
             )

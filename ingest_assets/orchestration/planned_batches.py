@@ -80,6 +80,7 @@ def plan_one(
             max_bytes=ingestion.batch.max_bytes,
             origin=origin,
             without=without,
+            settle=ingestion.source.settle,
         )
 
 

@@ -2,7 +2,8 @@
 
 Dagster's own storages open a connection for every call (`NullPool`), which costs more than the
 call. Webserver, daemon, code servers and every run hold a pool of their own, and Postgres accepts
-100 connections by default: so the pool keeps two and lends a few more for a moment.
+100 connections by default: so the pool keeps as many as were needed at once, at most as many as a
+code server has ticks, and lends a few more for a moment.
 """
 
 import os
@@ -10,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy
@@ -23,10 +25,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ingest_assets.errors import ConfigurationError
+from ingest_assets.silence import connection_options
 
-POOL_SIZE = 2
+POOL_SIZE = 4
 POOL_MAX_OVERFLOW = 10
 POOL_RECYCLE_SECONDS = 1800
+DAGSTER_STATEMENT_TIME = timedelta(minutes=15)
+"""Dagster sets its statements no limit on the server; none of its daily ones takes so long."""
 
 STORAGE_ERRORS = (DBAPIError, DagsterPostgresException, PoolTimeoutError)
 """What Dagster's storages raise when their Postgres does not do the work."""
@@ -89,6 +94,9 @@ def locked(engine: Engine, name: str) -> Iterator[None]:
 
 
 def _new_engine(url: URL, statement_timeout_millis: int | None) -> Engine:
+    statement_time = DAGSTER_STATEMENT_TIME
+    if statement_timeout_millis is not None:
+        statement_time = timedelta(milliseconds=statement_timeout_millis)
     engine = sqlalchemy.create_engine(
         url,
         isolation_level="AUTOCOMMIT",
@@ -97,6 +105,7 @@ def _new_engine(url: URL, statement_timeout_millis: int | None) -> Engine:
         pool_recycle=POOL_RECYCLE_SECONDS,
         pool_pre_ping=True,
         pool_use_lifo=True,
+        connect_args=connection_options(statement_time),
     )
     if statement_timeout_millis is not None:
         timeout_millis = statement_timeout_millis

@@ -1,6 +1,6 @@
 """What Dagster is told about the files of a batch: materializations and check evaluations."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,24 +8,29 @@ import dagster as dg
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.reports import FileReport
+from ingest_assets.ledger.volume import DayVolume
 from ingest_assets.orchestration.how_to_decide import how_to_decide
 from ingest_assets.orchestration.names import CODE_LOCATION
+from ingest_assets.orchestration.volume_chart import volume_chart
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import format_type
 
 
 def materializations(
-    files: Iterable[FileReport], columns: Columns = ()
+    files: Iterable[FileReport], columns: Columns = (), days: Sequence[DayVolume] = ()
 ) -> list[tuple[str, Mapping[str, Any]]]:
     """Partition key and metadata of every file whose rows are in the table.
 
-    The last one has the table's `columns` too: the UI shows those of the newest materialization.
+    The last one has the table's `columns` and what was done in the last `days` too: the UI shows
+    those of the newest materialization.
     """
     found = [
         (partition_key_of(file.key), _metadata(file)) for file in files if file.outcome == "SUCCESS"
     ]
     if found and columns:
         found[-1][1]["dagster/column_schema"] = column_schema(columns)
+    if found and days:
+        found[-1][1]["volume"] = volume_chart(days)
     return list(found)
 
 

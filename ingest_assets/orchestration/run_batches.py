@@ -10,7 +10,7 @@ from ingest_assets.engine.batch_work import BatchWork
 from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.recovery import recover
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, planning
+from ingest_assets.ledger import batches, changed_files, planning
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.orchestration.lost_runs import end_lost_runs
 from ingest_assets.orchestration.names import BATCH_TAG, is_asked_by_person
@@ -32,6 +32,8 @@ def claimed_batches(
     Raises:
         IngestError: a service is out of reach; the batch that was to come is not begun.
     """
+    with services.ledger.transaction() as connection:
+        changed_files.follow(connection, ingestion.name, ingestion.source.on_changed_file)
     end_lost_runs(services, context.instance, recover(services, ingestion))
     refused = apply_declaration(services, ingestion)
     if refused:

@@ -4,6 +4,7 @@ Every colour follows from the ledger: the outcomes of the batches that the run w
 keys that it left alone what earlier batches did with them.
 """
 
+import logging
 from collections.abc import Sequence
 
 import dagster as dg
@@ -12,12 +13,16 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import lookup, reports, schema_versions
+from ingest_assets.ledger import lookup, reports, schema_versions, volume
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration import check_reporting, events, reporting
 from ingest_assets.orchestration.names import asset_key, is_asked_by_person, location_of
 from ingest_assets.schema.types import columns_from_json
+
+logger = logging.getLogger(__name__)
+
+CHARTED_DAYS = 14
 
 
 class RunReport:
@@ -49,6 +54,7 @@ class RunReport:
         with self._services.ledger.transaction() as connection:
             batch = reports.newest_of_batch(connection, claimed.batch_id)
             version = schema_versions.active(connection, self._ingestion.name)
+            days = volume.last_days(connection, self._ingestion.name, CHARTED_DAYS)
         if batch is None or batch.status != "COMMITTED":
             why = f"{batch.status}: {batch.note or 'see its log'}" if batch else "unknown"
             self._problems.append(f"Batch {claimed.batch_id} is {why}")
@@ -56,13 +62,19 @@ class RunReport:
         columns = () if version is None else columns_from_json(version.fields)
         context, key = self._context, asset_key(self._ingestion)
         location = location_of(context.run)
-        events.log_materializations(context, key, reporting.materializations(batch.files, columns))
+        materializations = reporting.materializations(batch.files, columns, days)
+        events.log_materializations(context, key, materializations)
         observations = reporting.observations(self._ingestion, batch.files, location)
         events.log_observations(context, key, observations)
         evaluations = check_reporting.check_evaluations(self._ingestion, batch.files, location)
         events.log_check_evaluations(context, evaluations)
         with self._services.ledger.transaction() as connection:
             reports.mark_reported(connection, [batch.batch_id])
+        said = {"ingestion": self._ingestion.name, "batch_id": batch.batch_id}
+        told = len(batch.files)
+        logger.info(
+            "Told Dagster of %s files", told, extra={**said, "run_id": batch.run_id, "files": told}
+        )
         reached(Step.REPORTED, batch.batch_id)
         self._told.update(file.key for file in batch.files)
         well = ("SUCCESS", "ROUTED")

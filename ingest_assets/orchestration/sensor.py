@@ -6,9 +6,10 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.logs import about
 from ingest_assets.orchestration.alerting import alerting
-from ingest_assets.orchestration.names import asset_key
-from ingest_assets.orchestration.tick import Tick, run_tick
+from ingest_assets.orchestration.names import asset_key, trigger_name
+from ingest_assets.orchestration.tick import run_tick
 
 
 def build_sensor(
@@ -20,7 +21,7 @@ def build_sensor(
     """Looks for new files every `discovery.interval_seconds` while it is on; off is paused."""
 
     @dg.sensor(
-        name=f"{ingestion.name}_sensor",
+        name=trigger_name(ingestion),
         description=(
             f"Finds files under {ingestion.source.uri} and asks for runs that ingest them. "
             "Turning it off pauses the ingestion; nothing is lost meanwhile."
@@ -33,13 +34,13 @@ def build_sensor(
     )
     def find_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         services = deployment()
-        with alerting(services, ingestion, context.instance):
+        with about(ingestion=ingestion.name), alerting(services, ingestion, context.instance):
             tick = run_tick(services, ingestion, context.instance, "sensor")
-        context.log.info(tick.summary())
+        if tick.run_requests:  # otherwise the tick shows it; each tick that logs leaves a file
+            context.log.info(tick.summary())
         return dg.SensorResult(
             run_requests=list(tick.run_requests),
             skip_reason=None if tick.run_requests else dg.SkipReason(tick.summary()),
-            dynamic_partitions_requests=apply_deletions(context.instance, tick),
         )
 
     return find_files
@@ -51,15 +52,12 @@ def build_schedule(
     *,
     is_on: bool = False,
 ) -> dg.ScheduleDefinition | None:
-    """The cron trigger of the declaration; None when it declares none.
-
-    A schedule's result cannot carry partitions, so they are added before it returns.
-    """
+    """The cron trigger of the declaration; None when it declares none."""
     if ingestion.schedule is None:
         return None
 
     @dg.schedule(
-        name=f"{ingestion.name}_schedule",
+        name=trigger_name(ingestion),
         description=f"Finds files under {ingestion.source.uri} and ingests them.",
         cron_schedule=ingestion.schedule.cron,
         execution_timezone=ingestion.schedule.timezone,
@@ -72,10 +70,9 @@ def build_schedule(
         context: dg.ScheduleEvaluationContext,
     ) -> Sequence[dg.RunRequest] | dg.SkipReason:
         services = deployment()
-        with alerting(services, ingestion, context.instance):
+        with about(ingestion=ingestion.name), alerting(services, ingestion, context.instance):
             tick = run_tick(services, ingestion, context.instance, "schedule")
         context.log.info(tick.summary())
-        apply_tick(context.instance, tick)
         return list(tick.run_requests) or dg.SkipReason(tick.summary())
 
     return find_files
@@ -100,27 +97,3 @@ def build_alert_sensor(
             return dg.SkipReason("Sends alerts and asks for no run.")
 
     return send_alerts
-
-
-def apply_tick(instance: dg.DagsterInstance, tick: Tick) -> None:
-    """The dynamic partitions are as the tick wants them."""
-    for request in apply_deletions(instance, tick):
-        instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-
-
-def apply_deletions(
-    instance: dg.DagsterInstance, tick: Tick
-) -> list[dg.AddDynamicPartitionsRequest]:
-    """The keys that move have left the dynamic set; the requests that put them at its end.
-
-    Dagster refuses a sensor's result that deletes and adds one key (seen in 1.13.27). After a crash
-    in between the next tick adds them, because their batch is still PLANNED and without a run.
-    """
-    additions = []
-    for request in tick.partitions_requests:
-        if isinstance(request, dg.AddDynamicPartitionsRequest):
-            additions.append(request)
-            continue
-        for key in request.partition_keys:
-            instance.delete_dynamic_partition(request.partitions_def_name, key)
-    return additions

@@ -2,7 +2,7 @@
 
 A value fits or not. An integer fits a double that can hold it, a number without fraction fits a
 long, a text fits a date, time, timestamp, binary or decimal if it parses. A number or boolean does
-not fit a string, a text does not fit a number.
+not fit a string, a text does not fit a number, unless it is `Untyped`.
 
 What is left over keeps the names and the nesting of the file: a struct leaves an object of the
 fields that did not fit or that the type lacks, a list leaves a list of the same length with null
@@ -21,6 +21,7 @@ from ingest_assets.schema.names import column_name
 from ingest_assets.schema.text import (
     LONG_MAX,
     LONG_MIN,
+    Untyped,
     as_float,
     fit_decimal,
     is_exact_double,
@@ -138,15 +139,20 @@ def _map_fitter(fit_key: Fitter, fit_item: Fitter) -> Fitter:
 
 
 def _scalar_fitter(type_: pa.DataType) -> Fitter:
-    convert = _converter(type_)
+    convert, parse = _converter(type_), _untyped_parser(type_)
 
     def fit(value: Any) -> tuple[Any, Any]:
         if value is None:
             return None, FITS
-        fitted = convert(value)
+        fitted = parse(value) if type(value) is Untyped else convert(value)
         return (None, value) if fitted is None else (fitted, FITS)
 
     return fit
+
+
+def _untyped_parser(type_: pa.DataType) -> Callable[[str], Any]:
+    parse = text_parser(type_)
+    return parse if pa.types.is_string(type_) else lambda text: parse(text.strip())
 
 
 def _converter(type_: pa.DataType) -> Callable[[Any], Any]:

@@ -1,77 +1,23 @@
 """The types of a file's values, from all of them, and what that means for the table's types.
 
-| what all values are | type |
-|---|---|
-| integers of 64 bits | long |
-| integers, some of up to 38 digits | decimal(38,0) |
-| numbers | double |
-| true and false | boolean |
-| texts that are ISO 8601 dates | date |
-| texts that are ISO 8601 timestamps, or those and dates | timestamptz |
-| other texts | string |
-| objects | struct, merged field by field |
-| lists | list of what all elements are |
-| anything else together | string that accepts any value as its text |
+What values of which kinds have which type is told in `schema.kinds`; objects are merged field by
+field.
 
 Where the table has the column, its type stays unless most of the values do not fit, or the file's
 own type is one that Iceberg can promote it to.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from ingest_assets.schema.column import accepts_any, nested_field
 from ingest_assets.schema.fit import FITS, field_for, fitter, says_nothing
+from ingest_assets.schema.kinds import kind_of, scalar_type
 from ingest_assets.schema.names import claim_name
 from ingest_assets.schema.promotion import is_promotion
-from ingest_assets.schema.text import LONG_MAX, LONG_MIN, parse_date, parse_timestamp
-from ingest_assets.schema.types import TIMESTAMPTZ
-
-KIND_TYPES: dict[frozenset[str], pa.DataType] = {
-    frozenset({"long"}): pa.int64(),
-    frozenset({"big"}): pa.decimal128(38, 0),
-    frozenset({"long", "big"}): pa.decimal128(38, 0),
-    frozenset({"boolean"}): pa.bool_(),
-    frozenset({"date"}): pa.date32(),
-    frozenset({"timestamp"}): TIMESTAMPTZ,
-    frozenset({"date", "timestamp"}): TIMESTAMPTZ,
-}
-_TEXTS = frozenset({"date", "timestamp", "string"})
-_NUMBERS = frozenset({"long", "big", "double"})
-
-
-def scalar_type(kinds: frozenset[str]) -> pa.DataType | None:
-    """The type of values of these kinds; None when only text of any value can hold them."""
-    if kinds in KIND_TYPES:
-        return KIND_TYPES[kinds]
-    if kinds <= _NUMBERS:
-        return pa.float64()
-    return pa.string() if kinds <= _TEXTS else None
-
-
-def kind_of(value: Any) -> str:
-    """The kind of one value that is not null: long, big, double, boolean, object, list, ..."""
-    if type(value) is str:
-        return _kind_of_text(value)
-    if type(value) is bool:
-        return "boolean"
-    if type(value) is int:
-        if LONG_MIN <= value <= LONG_MAX:
-            return "long"
-        return "big" if abs(value) < 10**38 else "huge"
-    if type(value) is float:
-        return "double"
-    return "object" if type(value) is dict else "list" if type(value) is list else "huge"
-
-
-def _kind_of_text(text: str) -> str:
-    if len(text) < 10 or text[4] != "-" or not text[0].isdigit():
-        return "string"
-    if parse_date(text) is not None:
-        return "date"
-    return "string" if parse_timestamp(text) is None else "timestamp"
 
 
 def judged_field(
@@ -112,7 +58,8 @@ class Inference:
         self.presence += 1
         if value is None:
             return
-        kind = "string" if type(value) is str and "string" in self._kinds else kind_of(value)
+        is_text = isinstance(value, str)
+        kind = "string" if is_text and "string" in self._kinds else kind_of(value)
         if kind == "object":
             self._see_object(value)
         elif kind == "list":
@@ -144,13 +91,21 @@ class Inference:
             expected = field_for(self._type, key)
         name = claim_name(key, self._taken, None if expected is None else expected.name)
         self._names[key] = name
-        self._fields[key] = Inference(expected)
+        self._fields[key] = self._like(expected)
         return self._fields[key]
+
+    def _like(self, expected: pa.Field | None) -> "Inference":
+        """Of the same rules, for a place below this one."""
+        return Inference(expected)
+
+    def see_kinds(self, counts: Mapping[str, int]) -> None:
+        """So many values of each kind, that fit, are counted."""
+        self._kinds.update(counts)
 
     def _see_list(self, value: list[Any]) -> None:
         if self._elements is None:
             is_list = self._type is not None and pa.types.is_list(self._type)
-            self._elements = Inference(self._type.value_field if is_list and self._type else None)
+            self._elements = self._like(self._type.value_field if is_list and self._type else None)
         for item in value:
             self._elements.see(item)
 

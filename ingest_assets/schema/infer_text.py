@@ -1,24 +1,14 @@
 """The types of CSV columns, where every value is text, from whole arrays at a time.
 
-The kinds and the types they make are those of `schema.infer`; besides, true and false in any case
-are booleans, numbers are texts that `schema.text` takes for some, and all else is string. An empty
-text says nothing.
+The kinds and the types they make are those of `schema.kinds`. An empty text says nothing.
 """
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest_assets.schema.column import nested_field
-from ingest_assets.schema.infer import judged_field, scalar_type
-from ingest_assets.schema.text import (
-    LONG_MAX,
-    LONG_MIN,
-    parse_boolean,
-    parse_date,
-    parse_double,
-    parse_integer,
-    parse_timestamp,
-)
+from ingest_assets.schema.infer import judged_field
+from ingest_assets.schema.kinds import kind_of_text, scalar_type
 from ingest_assets.schema.text_arrays import fit_text, fits_wholly
 from ingest_assets.schema.types import TIMESTAMPTZ
 
@@ -29,20 +19,6 @@ _WHOLE: tuple[tuple[str, pa.DataType], ...] = (
     ("timestamp", TIMESTAMPTZ),
     ("boolean", pa.bool_()),
 )
-
-
-def kind_of_text(text: str) -> str:
-    """The kind of one text: long, big, double, date, timestamp, boolean or string."""
-    integer = parse_integer(text)
-    if integer is not None:
-        return "long" if LONG_MIN <= integer <= LONG_MAX else "big"
-    if parse_double(text) is not None:
-        return "double"
-    if parse_date(text) is not None:
-        return "date"
-    if parse_timestamp(text) is not None:
-        return "timestamp"
-    return "string" if parse_boolean(text) is None else "boolean"
 
 
 def said(text: pa.Array) -> pa.Array:

@@ -40,6 +40,12 @@ _TIMESTAMP = re.compile(
 )
 
 
+class Untyped(str):
+    """A text of a format that has no other values: it stands for a number, date, ... or itself."""
+
+    __slots__ = ()
+
+
 def parse_integer(text: str) -> int | None:
     """The integer, of at most 38 digits."""
     if len(text) > 39 or not _INTEGER.match(text):

@@ -10,8 +10,8 @@ def text_of(value: Any) -> str:
     """A text as it is, also that of a date, time, decimal or of bytes; else compact JSON."""
     if isinstance(value, Decimal | datetime.date | datetime.time | bytes):
         value = _plain(value)
-    if type(value) is str:
-        return value
+    if isinstance(value, str):
+        return str(value)
     return _JSON.encode(value)
 
 

@@ -1,18 +1,33 @@
 """The Iceberg catalog `lake`: what PyIceberg's configuration names, else one in our Postgres."""
 
-from functools import lru_cache
+from datetime import timedelta
+from functools import lru_cache, partial
+from typing import Any
 
 from pyiceberg import catalog as iceberg_catalog
 from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NotInstalledError, RESTError
 from pyiceberg.utils.config import Config
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest_assets.errors import CatalogError, ConfigurationError
 from ingest_assets.settings import Settings, postgres_url, public_properties, public_url
+from ingest_assets.silence import KEEPALIVES, connection_options
 from ingest_assets.tables.catalog_errors import reachable
 
 __all__ = ["Catalog", "catalog_properties", "load_catalog", "table_exists"]
+
+TRANSACTION_IDLE = timedelta(seconds=10)
+"""A worker frozen between its statement and its commit holds the table's row for so long, and what
+it wakes up to was not committed. PyIceberg does nothing in between, which never takes so long."""
+STATEMENT_TIME = timedelta(seconds=30)
+"""Longer than `TRANSACTION_IDLE`, so that who waits behind such a worker comes through. The catalog
+reads and writes single rows."""
+_REST_SECONDS = (10, 120)
+"""To connect, and for a part of an answer; a commit that takes longer is of unknown outcome."""
 
 # Either says which catalog it is; without both the configuration only adds to the default one.
 _KINDS = ("type", "py-catalog-impl")
@@ -57,7 +72,7 @@ def load_catalog(settings: Settings) -> Catalog:
     shown = public_properties(properties)
     try:
         return _load(settings.catalog_name, tuple(sorted(properties.items())))
-    except (ValueError, NotInstalledError) as error:
+    except (ValueError, ImportError, NotInstalledError) as error:
         raise ConfigurationError(
             f"Catalog {settings.catalog_name!r} cannot be made from {shown}: "
             f"{public_url(str(error))}. "
@@ -84,8 +99,68 @@ def table_exists(catalog: Catalog, identifier: str) -> bool:
 @lru_cache(maxsize=8)
 def _load(name: str, properties: tuple[tuple[str, str], ...]) -> Catalog:
     try:
-        return iceberg_catalog.load_catalog(name, **dict(properties))
+        return _make(name, dict(properties))
     except SQLAlchemyError:
         # Two processes that find an empty database both create the catalog's tables, and the
         # slower one fails on the faster one's; by now they are there.
-        return iceberg_catalog.load_catalog(name, **dict(properties))
+        return _make(name, dict(properties))
+
+
+def _make(name: str, properties: dict[str, str]) -> Catalog:
+    """No call of the catalog waits for ever, as PyIceberg 0.12 lets an SQL or REST one do.
+
+    Until it takes timeouts among a catalog's properties.
+    """
+    if _is_in_postgres(properties):
+        return _BoundSqlCatalog(name, **properties)
+    catalog = iceberg_catalog.load_catalog(name, **properties)
+    if isinstance(catalog, SqlCatalog):
+        _bound(catalog)
+        catalog.engine.dispose()
+    elif isinstance(catalog, RestCatalog):
+        session = catalog._session
+        session.request = partial(session.request, timeout=_REST_SECONDS)  # type: ignore[method-assign]
+    return catalog
+
+
+def _is_in_postgres(properties: dict[str, str]) -> bool:
+    kind = properties.get("type", "sql").lower()
+    uri = properties.get("uri", "")
+    return kind == "sql" and "py-catalog-impl" not in properties and uri.startswith("postgresql")
+
+
+class _BoundSqlCatalog(SqlCatalog):
+    """Bound before it asks for its tables."""
+
+    def _init_catalog(self) -> None:
+        _bound(self)
+        super()._init_catalog()
+
+
+def _bound(catalog: SqlCatalog) -> None:
+    if catalog.engine.dialect.name == "postgresql":
+        event.listen(catalog.engine, "do_connect", _with_timeouts)
+        event.listen(catalog.engine, "connect", partial(_with_limits, catalog.engine))
+
+
+def _with_timeouts(dialect: Any, _record: object, _args: object, params: Any) -> None:
+    """Adds to what a connection is made with; what the URI says stays."""
+    has_own_limit = "statement_timeout" in str(params.get("options", ""))
+    is_watched = dialect.driver == "psycopg2" and not has_own_limit
+    options = connection_options(STATEMENT_TIME) if is_watched else KEEPALIVES
+    for option, value in options.items():
+        params.setdefault(option, value)
+
+
+def _with_limits(engine: Engine, connection: Any, _record: object) -> None:
+    """The server ends what takes too long, unless the URI has other limits among its options."""
+    said = str(engine.url.query.get("options", ""))
+    limits = {
+        "statement_timeout": STATEMENT_TIME,
+        "idle_in_transaction_session_timeout": TRANSACTION_IDLE,
+    }
+    with connection.cursor() as cursor:
+        for name, limit in limits.items():
+            if name not in said:
+                cursor.execute(f"SET {name} = {round(limit.total_seconds() * 1000)}")
+    connection.commit()

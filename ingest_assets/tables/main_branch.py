@@ -1,6 +1,6 @@
 """Which batches a table's `main` holds, by the ids in its snapshots' summaries."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pyiceberg.catalog import Catalog
@@ -10,11 +10,18 @@ from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.lineage import BATCH_PROPERTY
+from ingest_assets.tables.replacement import is_in
+
+CONTENT_ID = "_content_id"
 
 
 @dataclass(frozen=True)
 class TableBatches:
-    """The ids of the batches in `main`, and of those that a rollback took out of it."""
+    """The ids of the batches in `main`, and of those that a rollback took out of it.
+
+    Batches whose snapshots have expired, or may have been in `main` before others that have, are in
+    neither.
+    """
 
     in_main: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
@@ -28,19 +35,35 @@ def batches_of(catalog: Catalog, identifier: str) -> TableBatches:
     """
     with reachable(identifier):
         try:
-            table = catalog.load_table(identifier)
+            return table_batches(catalog.load_table(identifier))
         except NoSuchTableError:
             return TableBatches()
-        kept = {snapshot.snapshot_id for snapshot in _ancestors(table)}
-        found = [
-            (batch_id, snapshot.snapshot_id in kept)
-            for snapshot in table.snapshots()
-            if (batch_id := _property(snapshot, BATCH_PROPERTY)) is not None
-        ]
-    return TableBatches(
-        tuple(batch_id for batch_id, is_kept in found if is_kept),
-        tuple(batch_id for batch_id, is_kept in found if not is_kept),
-    )
+
+
+def table_batches(table: Table) -> TableBatches:
+    """The batches that the table, as it was loaded, knows.
+
+    The walk back from the present snapshot ends at the first expired one. What a tag or a branch
+    retains of before may be an ancestor still, so it is neither in `main` nor abandoned: nobody can
+    tell. An ancestor has a lower sequence number always, so the later ones are certain.
+    """
+    ancestors = list(_ancestors(table))
+    kept = {snapshot.snapshot_id for snapshot in ancestors}
+    first = _sequence_number(ancestors[-1]) if ancestors else 0
+    in_main, abandoned = [], []
+    for snapshot in table.snapshots():
+        batch_id = _property(snapshot, BATCH_PROPERTY)
+        if batch_id is None:
+            continue
+        if snapshot.snapshot_id in kept:
+            in_main.append(batch_id)
+        elif _sequence_number(snapshot) >= first:
+            abandoned.append(batch_id)
+    return TableBatches(tuple(in_main), tuple(abandoned))
+
+
+def _sequence_number(snapshot: Snapshot) -> int:
+    return snapshot.sequence_number or 0
 
 
 def _ancestors(table: Table) -> Iterator[Snapshot]:
@@ -61,3 +84,28 @@ def ancestor_with(table: Table, name: str, value: str) -> int | None:
         if _property(snapshot, name) == value:
             return snapshot.snapshot_id
     return None
+
+
+def contents_in_main(
+    catalog: Catalog, identifier: str, content_ids: Collection[int]
+) -> frozenset[int]:
+    """Those of the contents that have a row in `main`; none for a table that is not there.
+
+    What a batch commits comes at once, so one row of a content proves that its batch is in `main`,
+    also when its snapshot has expired. Reads one column of the data files that may hold them.
+
+    Raises:
+        CatalogError: the catalog or the warehouse is out of reach.
+    """
+    with reachable(identifier):
+        try:
+            table = catalog.load_table(identifier)
+        except NoSuchTableError:
+            return frozenset()
+        if CONTENT_ID not in table.schema().column_names:
+            return frozenset()
+        scan = table.scan(row_filter=is_in(CONTENT_ID, content_ids), selected_fields=(CONTENT_ID,))
+        found = set[int]()
+        for batch in scan.to_arrow_batch_reader():
+            found.update(batch.column(0).unique().to_pylist())
+    return frozenset(found)

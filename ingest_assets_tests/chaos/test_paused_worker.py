@@ -135,3 +135,25 @@ def test_a_sleeper_whose_base_a_rollback_brought_back_commits_nothing_that_stays
     assert sleeper.join() == 0
     assert worker.run(world, work.engine_pass) == 0
     world.assert_exactly_once()
+
+
+def test_a_worker_that_sleeps_in_the_catalogs_transaction_stops_nobody_for_long(
+    world: World,
+) -> None:
+    world.put("a.json")
+    world.put("b.json")
+    assert worker.run(world, work.one_pass) == 0
+    world.put("a.json", rows=4)
+    sleeper = worker.start(world, work.pass_asleep_in_the_catalogs_transaction)
+    assert sleeper.await_stop()
+    world.put("c.json")
+    world.expire_leases()
+
+    others = [worker.start(world, work.one_pass), worker.start(world, work.one_tick)]
+    assert [other.join() for other in others] == [0, 0]  # the second one ends too
+    sleeper.go_on()
+    assert sleeper.join() in (0, worker.SERVICE_ERROR)
+    world.expire_leases()
+    assert worker.run(world, work.one_pass) == 0
+    world.assert_exactly_once()
+    world.assert_green()

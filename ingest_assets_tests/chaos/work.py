@@ -9,15 +9,18 @@ from typing import Any
 
 import dagster as dg
 from pyiceberg.catalog.sql import SqlCatalog
+from sqlalchemy.orm import Session
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import batch_work
+from ingest_assets.engine.arrivals import find_files
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import recover
 from ingest_assets.errors import IngestError
+from ingest_assets.files.notifications import queue
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches
+from ingest_assets.ledger import batches, changed_files
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.instance import open_instance
 from ingest_assets.orchestration.io_manager import IcebergIOManager
@@ -74,8 +77,22 @@ def one_tick(deployment: Deployment, ingestion: Ingestion) -> None:
 def engine_pass(deployment: Deployment, ingestion: Ingestion) -> None:
     """As a pass, without Dagster: recovery, a listing, and batches until none is left."""
     deployment.ledger.register(ingestion.name, ingestion.table.identifier)
+    with deployment.ledger.transaction() as connection:
+        changed_files.follow(connection, ingestion.name, ingestion.source.on_changed_file)
     recover(deployment, ingestion)
     discover(deployment, ingestion)
+    engine_batches(deployment, ingestion)
+
+
+def notified_pass(deployment: Deployment, ingestion: Ingestion) -> None:
+    """As `engine_pass`, with files found as the declaration says.
+
+    The queue is not waited for, and what it was not told to delete comes again soon.
+    """
+    queue.WAIT_SECONDS, queue.VISIBILITY_SECONDS = 0, 3
+    deployment.ledger.register(ingestion.name, ingestion.table.identifier)
+    recover(deployment, ingestion)
+    find_files(deployment, ingestion, None)
     engine_batches(deployment, ingestion)
 
 
@@ -168,3 +185,22 @@ def pass_with_a_lost_connection_over_rejected_rows(
 ) -> None:
     """The network fails after the commit of the rejected rows."""
     _with_an_answer_lost("__rejected", OSError("reset by peer"), one_pass)(deployment, ingestion)
+
+
+def pass_asleep_in_the_catalogs_transaction(deployment: Deployment, ingestion: Ingestion) -> None:
+    """As `one_pass`, stopped between the catalog's UPDATE of the table's row and its COMMIT."""
+    name = ingestion.table.identifier.split(".")[-1]
+    real_commit, real_commit_table = Session.commit, SqlCatalog.commit_table
+    turns = iter([True])
+
+    def asleep(session: Session) -> None:
+        if next(turns, False):
+            os.kill(os.getpid(), Signals.SIGSTOP)
+        real_commit(session)
+
+    def commit_table(catalog: SqlCatalog, table: Any, *arguments: Any) -> Any:
+        Session.commit = asleep if table.name()[-1] == name else real_commit
+        return real_commit_table(catalog, table, *arguments)
+
+    SqlCatalog.commit_table = commit_table
+    one_pass(deployment, ingestion)

@@ -1,5 +1,6 @@
 """`ingest-assets run` and `files`: their words, on a terminal and elsewhere."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,32 @@ def test_files_are_lines_with_tabs_where_there_is_no_terminal(ingested: Cli) -> 
     assert "amount" in lines[2][-1]
 
 
+def test_a_file_that_settles_says_until_when(
+    working_cli: Cli, put: Put, defs: Path, bucket: str
+) -> None:
+    declare(defs, attributes(bucket, source={"settle_seconds": 3600}))
+    put("a.jsonl", json_lines(orders(1)))
+    assert working_cli("run", "orders").exit_code == 0
+
+    def why() -> str:
+        return working_cli("files", "orders").stdout.splitlines()[1].split("\t")[-1]
+
+    assert why().startswith("waits for source.settle_seconds, until 20")
+    declare(defs, attributes(bucket))
+    assert why() == ""
+
+
+def test_an_object_that_after_success_leaves_says_why(
+    working_cli: Cli, put: Put, defs: Path, bucket: str
+) -> None:
+    declare(defs, attributes(bucket, source={"after_success": {"action": "delete"}}))
+    put("a.jsonl", json_lines(orders(1, 20)) + b"{no json\n")
+    working_cli("run", "orders")
+    assert working_cli("files", "orders").stdout.splitlines()[1].split("\t")[-1] == (
+        "source.after_success leaves the object, as rows of it are rejected"
+    )
+
+
 def test_files_are_a_table_on_a_terminal(ingested: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
@@ -114,6 +141,9 @@ def test_a_key_that_no_file_has_is_refused_with_the_reason(
         assert "at the last listing, 20" in said
         assert "`ingest-assets run orders`" in said
     assert "'a.csv' does not match source.pattern '**/*.jsonl'" in refusal("a.csv")
+    declare(defs, attributes(bucket, dead_letter={"uri": f"s3://{bucket}/orders/dead/"}))
+    said = refusal("dead/orders/a.jsonl")
+    assert said.startswith("'dead/orders/a.jsonl' is in a folder that dead letters are copied to")
     elsewhere = f"s3://{bucket}/returns/a.jsonl"
     assert refusal(elsewhere).startswith(f"{elsewhere} is not under s3://{bucket}/orders/")
 
@@ -130,3 +160,25 @@ def test_a_key_with_a_tab_does_not_part_its_line(working_cli: Cli, put: Put) -> 
     working_cli("run", "orders")
     _, line = working_cli("files", "orders").stdout.splitlines()
     assert line.split("\t")[:2] == ['"odd name\\t.jsonl"', "SUCCESS"]
+
+
+def test_attempts_are_all_that_was_done_with_one_file(ingested: Cli, put: Put) -> None:
+    put("b.jsonl.gz", gzip.compress(json_lines(orders(100))))
+    assert ingested("run", "orders").exit_code == 3  # the parked one still waits
+    result = ingested("files", "orders", "--key", "b.jsonl.gz", "--attempts", "--json")
+    first, second = json.loads(result.stdout)
+    assert (first["outcome"], second["outcome"]) == ("DEAD_LETTER", "SUCCESS")
+    assert first["error"]
+    assert first["etag"] != second["etag"]
+    assert (second["rows"], second["is_archived"]) == (3, False)
+    lines = ingested("files", "orders", "--key", "b.jsonl.gz", "--attempts").stdout.splitlines()
+    assert lines[0].split("\t") == [
+        *("started", "seconds", "batch", "outcome", "rows", "etag", "archived", "why")
+    ]
+    assert [line.split("\t")[3] for line in lines[1:]] == ["DEAD_LETTER", "SUCCESS"]
+
+
+def test_attempts_without_a_key_are_refused(working_cli: Cli) -> None:
+    result = working_cli("files", "orders", "--attempts")
+    assert result.exit_code == 2
+    assert "--attempts needs --key" in plain(result)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 import ingest_assets
-from ingest_assets.orchestration.names import INGESTION_TAG
+from ingest_assets.orchestration.names import LANE_TAG
 from ingest_assets_tests.end_to_end.dagster_ui import DagsterUI
 from ingest_assets_tests.end_to_end.product import PROGRAM
 from ingest_assets_tests.end_to_end.waiting import wait_for
@@ -89,17 +89,29 @@ class DagsterDev:
     def queue_held(self, ingestion: str) -> Iterator[None]:
         """No run of the ingestion leaves the queue, as if one that never ends had started."""
         held = dg.DagsterRun(
-            job_name="held", status=dg.DagsterRunStatus.STARTED, tags={INGESTION_TAG: ingestion}
+            job_name="held", status=dg.DagsterRunStatus.STARTED, tags={LANE_TAG: ingestion}
         )
+        with self.instance() as instance:
+            instance.add_run(held)
+            try:
+                yield
+            finally:
+                instance.report_run_canceled(held)
+
+    @contextlib.contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        """Its Dagster instance, in this process."""
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("INGEST_POSTGRES_URL", self._env["INGEST_POSTGRES_URL"])
             environment.delenv("DAGSTER_EVENT_BATCH_SIZE", raising=False)
             with dg.DagsterInstance.from_config(str(self.home)) as instance:
-                instance.add_run(held)
-                try:
-                    yield
-                finally:
-                    instance.report_run_canceled(held)
+                yield instance
+
+    @property
+    def pid(self) -> int:
+        """The process that started all of it."""
+        assert self._process is not None
+        return self._process.pid
 
     def last_words(self) -> str:
         """The end of its log."""

@@ -7,8 +7,10 @@ import pytest
 
 from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.errors import ColumnNameError, LedgerError
-from ingest_assets.ledger import schema_versions
+from ingest_assets.ledger import batches, leases, schema_versions
+from ingest_assets.ledger.source_address import SourceAddressError
 from ingest_assets.orchestration.tick import run_tick
+from ingest_assets_tests.conftest import S3Server
 from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
@@ -135,3 +137,45 @@ def test_the_command_line_says_what_is_not_applied(product: Product) -> None:
     done = product("check")
     assert done.returncode == 2
     assert "attributes.schema.columns.0.type: 'integer': 'integer' is no type" in done.stderr
+
+
+@pytest.mark.parametrize("other", ["", "orders/2026/"])
+def test_a_prefix_under_which_known_files_have_other_keys_is_refused(
+    workshop: Workshop, other: str
+) -> None:
+    workshop.put("2026/a.jsonl", json_lines(orders(1)))
+    workshop.ingest()
+    with pytest.raises(SourceAddressError, match=r"'2026/a\.jsonl', would be read a second time"):
+        workshop.ingest(source={"uri": f"s3://{workshop.bucket}/{other}"})
+    assert workshop.order_ids() == [1, 2, 3]
+    workshop.put("2026/b.jsonl", json_lines(orders(4)))
+    workshop.ingest()
+    assert workshop.order_ids() == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_prefix_is_refused_while_a_batch_reads_files_under_it(workshop: Workshop) -> None:
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    tick = run_tick(workshop.deployment, workshop.ingestion(), workshop.instance, "sensor")
+    with workshop.deployment.ledger.transaction() as connection:
+        holder = leases.Holder.this_process()
+        batches.claim(connection, tick.planned[0].batch_id, holder, run_id=None)
+    with pytest.raises(SourceAddressError):
+        workshop.ingest(source={"uri": f"s3://{workshop.bucket}/"})
+
+
+def test_a_prefix_of_files_that_are_not_in_the_table_is_taken(workshop: Workshop) -> None:
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    run_tick(workshop.deployment, workshop.ingestion(), workshop.instance, "sensor")
+    wider = {"uri": f"s3://{workshop.bucket}/"}
+    for _ in range(3):
+        workshop.ingest(source=wider)
+    assert workshop.order_ids() == [1, 2, 3]
+
+
+def test_in_another_bucket_files_go_by_their_keys(workshop: Workshop, s3: S3Server) -> None:
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    workshop.ingest()
+    for key, first_id in (("a.jsonl", 1), ("b.jsonl", 4)):
+        s3.put(workshop.bucket, f"moved/{key}", json_lines(orders(first_id)))
+    workshop.ingest(source={"uri": f"s3://{workshop.bucket}/moved/"})
+    assert workshop.order_ids() == [1, 2, 3, 4, 5, 6]

@@ -9,7 +9,7 @@ from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 
 pytestmark = pytest.mark.slow
-FILES = 700
+FILES = 300
 
 
 def test_ctrl_c_ends_a_pass_and_gives_its_files_back(product: Product) -> None:
@@ -32,6 +32,7 @@ def test_ctrl_c_ends_a_pass_and_gives_its_files_back(product: Product) -> None:
     finally:
         watchdog.cancel()
         process.kill()
+        process.communicate()
     assert process.returncode == 1, rest
     assert "Aborted!" in rest
     assert "Traceback" not in rest

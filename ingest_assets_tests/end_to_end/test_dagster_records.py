@@ -9,11 +9,13 @@ import dagster as dg
 import pytest
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.ledger import reports
 from ingest_assets.ledger.server import EmbeddedPostgres
 from ingest_assets.orchestration.asset import build_asset
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.names import IO_MANAGER_KEY
 from ingest_assets.orchestration.sensor import build_sensor
+from ingest_assets.orchestration.tick import run_tick
 from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.recorded import ALWAYS, Recorded, recorded
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
@@ -51,9 +53,6 @@ def run_by_sensor(workshop: Workshop, name: str) -> None:
         tick = sensor.evaluate_tick(
             dg.build_sensor_context(instance=workshop.instance, definitions=definitions)
         )
-        for request in tick.dynamic_partitions_requests or ():
-            assert isinstance(request, dg.AddDynamicPartitionsRequest)
-            workshop.instance.add_dynamic_partitions(name, list(request.partition_keys))
         for run_request in tick.run_requests or ():
             definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=workshop.instance,
@@ -147,3 +146,20 @@ def test_the_embedded_postgres_and_the_default_catalog_need_no_settings(
         assert product.table_rows("raw.orders") == 3
     assert {path.name for path in product.home.iterdir()} >= {"dagster", "postgres", "warehouse"}
     shutil.rmtree(product.home)
+
+
+def test_an_ingestion_goes_on_after_dagster_was_told_of_a_file_twice_without_a_run(
+    workshop: Workshop,
+) -> None:
+    """As after a crash between telling and marking; the storage here is Dagster's own."""
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    workshop.ingest()
+    for _ in range(2):
+        with workshop.deployment.ledger.transaction() as connection:
+            connection.exec_driver_sql("UPDATE ingest.batches SET reported_at = NULL")
+        run_tick(workshop.deployment, workshop.ingestion(), workshop.instance, "sensor")
+    workshop.put("b.jsonl", json_lines(orders(4)))
+    workshop.ingest()
+    assert workshop.statuses() == {"a.jsonl": "SUCCESS", "b.jsonl": "SUCCESS"}
+    with workshop.deployment.ledger.transaction() as connection:
+        assert reports.unreported(connection, "orders") == []

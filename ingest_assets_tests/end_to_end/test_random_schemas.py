@@ -240,7 +240,7 @@ def _seeds() -> list[int]:
     if "SCHEMA_SEED" in os.environ:
         return [int(os.environ["SCHEMA_SEED"])]
     first = int(os.environ.get("SCHEMA_FIRST_SEED", "0"))
-    return list(range(first, first + int(os.environ.get("SCHEMA_SEQUENCES", "24"))))
+    return list(range(first, first + int(os.environ.get("SCHEMA_SEQUENCES", "12"))))
 
 
 @pytest.mark.slow

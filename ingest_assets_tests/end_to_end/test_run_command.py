@@ -19,7 +19,7 @@ WRITERS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
     "csv": csv_file,
     "parquet": parquet_file,
 }
-RUN_FIELDS = {"files", "rows", "seconds", "snapshot_id", "waiting"}
+RUN_FIELDS = {"files", "rows", "rejected_rows", "seconds", "snapshot_id", "waiting", "settling"}
 FILE_FIELDS = {
     "key",
     "status",
@@ -34,6 +34,15 @@ FILE_FIELDS = {
     "schema_version",
     "snapshot_id",
     "batch_id",
+    "source_state",
+    "source_moved_to",
+    "source_error",
+    "dead_letter_copy",
+    "dead_letter_report",
+    "dead_letter_error",
+    "gone_at",
+    "lost_contents",
+    "retired_at",
 }
 
 
@@ -114,7 +123,7 @@ def test_a_service_out_of_reach_ends_with_1_and_no_traceback(product: Product) -
     product.declare()
     no_store = product("run", "orders", env={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
     assert no_store.returncode == 1
-    assert "ObjectStoreError: s3://" in no_store.stderr
+    assert "StoreUnreachableError: s3://" in no_store.stderr
     elsewhere = "postgresql://someone:geheim@127.0.0.1:9/nowhere"
     no_postgres = product("run", "orders", env={"INGEST_POSTGRES_URL": elsewhere})
     assert no_postgres.returncode == 1

@@ -77,7 +77,7 @@ def _staged(
     ]
     outcomes = dict(zip(sizes, stager.outcomes(files), strict=True))
     good = [outcome.file_id for outcome in outcomes.values() if outcome.outcome == "SUCCESS"]
-    prepared = main.prepared("batch", good)
+    prepared = main.prepared("batch", "_file_id", good)
     assert prepared is not None
     commit(prepared, lambda: True)
     return outcomes, lake.catalog.load_table(lake.identifier).scan().to_arrow().to_pylist()

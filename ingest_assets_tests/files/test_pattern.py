@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest_assets.files.pattern import matcher
+from ingest_assets.files.pattern import exactly, matcher
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,24 @@ from ingest_assets.files.pattern import matcher
 )
 def test_a_pattern_means_these_keys(pattern: str, key: str, is_match: bool) -> None:
     assert matcher(pattern)(key) is is_match
+
+
+@pytest.mark.parametrize(
+    ("key", "other"),
+    [
+        ("a/b.json", "a/c.json"),
+        ("*", "a"),
+        ("a?[1]{b,c}.json", "ab1b.json"),
+        ("a//./../b", "a/b"),
+        ("back\\slash*", "back\\slashes"),
+        ("!a", "b"),
+        ("it's $(odd)\n", "it's odd"),
+    ],
+)
+def test_a_key_may_be_meant_exactly(key: str, other: str) -> None:
+    matches = matcher(exactly(key))
+    assert matches(key)
+    assert not matches(other)
 
 
 def test_too_many_alternatives_are_refused() -> None:

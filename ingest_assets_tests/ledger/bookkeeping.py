@@ -40,7 +40,9 @@ class Bookkeeping:
     def see(self, *files: SourceFile, skipped: Sequence[str] = ()) -> Seen:
         """A listing found these files."""
         with self.ledger.transaction() as connection:
-            return listing.record_listing(connection, self.ingestion, files, frozenset(skipped))
+            seen = listing.record_listing(connection, self.ingestion, files, frozenset(skipped))
+            listing.note_arrival(connection, self.ingestion, seen)
+        return seen
 
     def plan(self, *, max_files: int = 1000, max_bytes: int = 1024**3) -> PlannedBatch | None:
         """The next batch, as a sensor plans it."""

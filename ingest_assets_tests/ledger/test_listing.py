@@ -2,12 +2,25 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
-from ingest_assets.ledger import batches, listing, lookup, outcomes
-from ingest_assets.ledger.listing import Progress, Seen
+from ingest_assets.ledger import (
+    batches,
+    changed_files,
+    gone_files,
+    listing,
+    listing_progress,
+    lookup,
+    outcomes,
+    recorded,
+)
+from ingest_assets.ledger.listing import Seen
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.ledger.row_locks import lock_ingestion
 from ingest_assets_tests.ledger.bookkeeping import BACKOFF, Bookkeeping, source_file
 
 ODD_KEYS = [
@@ -177,6 +190,16 @@ def test_new_content_sends_a_finished_file_round_again(
     )
 
 
+def test_a_time_told_more_exactly_is_no_new_upload_of_a_dead_letter(orders: Bookkeeping) -> None:
+    looked_at = source_file("a")
+    orders.see(looked_at)
+    claimed = orders.work()
+    orders.finish(claimed, FileOutcome(claimed.files[0].file_id, "DEAD_LETTER", error="bad"))
+    for later, seen in ((0.9, Seen()), (1.9, Seen(changed=1))):
+        modified_at = looked_at.modified_at + timedelta(seconds=later)
+        assert orders.see(replace(looked_at, modified_at=modified_at)) == seen
+
+
 def test_a_dead_letter_that_is_uploaded_again_is_tried_again(orders: Bookkeeping) -> None:
     orders.see(source_file("a"))
     claimed = orders.work()
@@ -212,16 +235,34 @@ def test_a_changed_file_that_is_not_wanted_counts_as_skipped_only(orders: Bookke
 
 def test_the_first_listing_lasts_until_one_came_to_the_end(orders: Bookkeeping) -> None:
     with orders.ledger.transaction() as connection:
-        begun = listing.listing_progress(connection, orders.ingestion)
+        begun = listing_progress.listing_progress(connection, orders.ingestion)
         assert begun.first_since is not None
         assert begun.after is None
-        listing.pause_listing(connection, orders.ingestion, "2026/é.json")
+        listing_progress.pause_listing(connection, orders.ingestion, begun, "2026/é.json")
     with orders.ledger.transaction() as connection:
-        paused = listing.listing_progress(connection, orders.ingestion)
-        assert paused == Progress(begun.first_since, "2026/é.json")
-        listing.end_listing(connection, orders.ingestion)
+        paused = listing_progress.listing_progress(connection, orders.ingestion)
+        assert (paused.first_since, paused.after) == (begun.first_since, "2026/é.json")
+        listing_progress.end_listing(connection, orders.ingestion, paused)
     with orders.ledger.transaction() as connection:
-        assert listing.listing_progress(connection, orders.ingestion) == Progress(None, None)
+        ended = listing_progress.listing_progress(connection, orders.ingestion)
+        assert (ended.first_since, ended.after) == (None, None)
+
+
+def test_a_look_that_began_before_a_file_was_found_gone_does_not_bring_it_back(
+    orders: Bookkeeping,
+) -> None:
+    file = source_file("a.json")
+    orders.see(file)
+    with orders.ledger.transaction() as connection:
+        looked_at = recorded.now(connection)
+    with orders.ledger.transaction() as connection:
+        gone_files.note_gone(connection, orders.ingestion, ["a.json"], recorded.now(connection))
+    with orders.ledger.transaction() as connection:
+        listing.record_listing(connection, orders.ingestion, [file], looked_at=looked_at)
+    gone = "SELECT key FROM ingest.files WHERE ingestion = :ingestion AND gone_at IS NOT NULL"
+    assert len(orders.ask(gone)) == 1
+    orders.see(file)
+    assert orders.ask(gone) == []
 
 
 def _in_thread_while_open(orders: Bookkeeping, held: object, work: object) -> None:
@@ -302,6 +343,27 @@ def test_a_claim_that_waits_for_a_listing_works_on_the_content_that_it_notes(
     )
     assert attempt.content_id == batch.files[0].content_id
     assert batch.files[0].source.etag == "b"
+
+
+def test_a_new_mode_waits_for_a_file_before_it_holds_the_ingestion(orders: Bookkeeping) -> None:
+    orders.see(source_file("a"))
+    orders.finish(orders.work())
+    orders.see(source_file("a", "b", minute=5))
+
+    def follow() -> None:
+        with orders.ledger.transaction() as connection:
+            changed_files.follow(connection, orders.ingestion, "ignore")
+
+    with ThreadPoolExecutor(1) as pool:
+        with orders.ledger.transaction() as connection:
+            held = text("SELECT 1 FROM ingest.files WHERE ingestion = :name FOR NO KEY UPDATE")
+            connection.execute(held, {"name": orders.ingestion})
+            following = pool.submit(follow)
+            _wait_for_a_waiting_lock(orders)
+            connection.execute(text("SET LOCAL lock_timeout = '2s'"))
+            lock_ingestion(connection, orders.ingestion)
+        following.result(timeout=30)
+    assert orders.file("a").status == "SUCCESS"
 
 
 def test_listings_and_batches_of_the_same_files_never_wait_in_a_ring(orders: Bookkeeping) -> None:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ingest_assets.ledger import lookup, outcomes, reports
+from ingest_assets.ledger import changed_files, lookup, outcomes, reports
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
 
@@ -248,6 +248,19 @@ def test_committed_reports_name_the_files_whose_newest_content_is_in_the_table(
     (file,) = files
     assert (file.key, file.outcome, file.etag, file.rows, file.bytes) == ("a", "SUCCESS", "a", 3, 8)
     assert (file.snapshot_id, file.detail) == (7, {"x": 1})
+
+
+def test_committed_reports_name_the_files_whose_newer_content_is_ignored(
+    orders: Bookkeeping,
+) -> None:
+    with orders.ledger.transaction() as connection:
+        changed_files.follow(connection, orders.ingestion, "ignore")
+    orders.see(source_file("a"))
+    orders.finish(orders.work())
+    orders.see(source_file("a", "new", minute=1))
+    with orders.ledger.transaction() as connection:
+        (file,) = reports.committed_reports(connection, orders.ingestion, ["a"])
+    assert (file.key, file.etag) == ("a", "a")
 
 
 def test_files_are_found_by_status_by_key_and_counted(orders: Bookkeeping) -> None:

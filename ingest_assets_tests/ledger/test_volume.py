@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from ingest_assets.ledger import batches, lookup
+from ingest_assets.ledger import batches, health, lookup
 from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets_tests.ledger.bookkeeping import Bookkeeping, source_file
 
@@ -96,6 +96,18 @@ def test_the_few_files_of_a_status_are_found_in_milliseconds(million: Bookkeepin
             assert lookup.files(connection, "million", status="FAILED") == []
 
     assert _median_milliseconds("which files failed", ask) < MILLISECONDS
+
+
+def test_what_is_open_is_told_in_milliseconds(million: Bookkeeping) -> None:
+    """What each scrape of the metrics reads; the settled files are counted at some of them only."""
+
+    def ask(_: int) -> None:
+        with million.ledger.transaction() as connection:
+            found = {one.ingestion: one for one in health.backlogs(connection)}
+            health.batch_classes(connection)
+        assert found["million"].files_discovered == WAITING
+
+    assert _median_milliseconds("what is open", ask) < MILLISECONDS
 
 
 def test_a_thousand_files_among_a_million_are_planned_in_milliseconds(

@@ -13,6 +13,7 @@ import sqlalchemy
 from dagster._check import CheckError
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.events import DagsterEventBatchMetadata
+from dagster._core.loader import LoadingContext
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._serdes import serialize_value
 
@@ -112,17 +113,40 @@ def run_view(instance: dg.DagsterInstance, run_id: str) -> dict[str, Any]:
     }
 
 
+class Asking(LoadingContext):
+    """What the webserver hands to a storage that it asks for many things at once."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._loaders: dict[type, Any] = {}
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        return self._instance
+
+    @property
+    def loaders(self) -> dict[type, Any]:
+        return self._loaders
+
+
 def asset_view(instance: dg.DagsterInstance) -> dict[str, Any]:
     storage = instance.event_log_storage
     partitions = dg.DynamicPartitionsDefinition(name="orders")
     with dg.partition_loading_context(dynamic_partitions_store=instance):
         cache = get_and_update_asset_status_cache_value(instance, ASSET, partitions)
         status = instance.get_status_by_partition(ASSET, KEYS, partitions)
+        (shown,) = storage.get_asset_status_cache_values([(ASSET, partitions)], Asking(instance))
+    assert shown is not None
     page = instance.fetch_materializations(ASSET, limit=4)
     next_page = instance.fetch_materializations(ASSET, limit=400, cursor=page.cursor)
     return {
         "status cache": cache,
         "status": status,
+        "shown": [
+            shown.serialized_materialized_partition_subset,
+            shown.serialized_failed_partition_subset,
+            shown.serialized_in_progress_partition_subset,
+        ],
         "materialized": instance.get_materialized_partitions(ASSET),
         "attempts": (
             storage.get_latest_asset_partition_materialization_attempts_without_materializations(
@@ -381,6 +405,24 @@ for batch in range(20):
         for number in range(50) for name in (("a", "b") if sys.argv[3] == "0" else ("b", "a"))
     ])
 """
+
+
+def test_the_newest_evaluation_without_a_run_takes_the_place_of_the_one_before(new_instance):
+    instance = new_instance()
+    for passed in (True, False):
+        for key in KEYS[:2]:
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=ASSET,
+                check_name=CHECKS[0].name,
+                passed=passed,
+                metadata={},
+                partition=key,
+            )
+            instance.report_runless_asset_event(evaluation)
+    found = instance.event_log_storage.get_asset_check_execution_history(CHECKS[0], limit=10)
+    assert sorted((one.partition, one.status.value) for one in found) == [
+        (key, "FAILED") for key in KEYS[:2]
+    ]
 
 
 def test_two_processes_store_batches_of_the_same_assets_at_once(new_database):

@@ -229,6 +229,7 @@ def test_the_run_has_the_plan_and_the_outcome_and_is_tagged(
     assert run is not None
     wanted = {
         "ingest/ingestion": "orders",
+        "ingest/lane": "orders",
         "ingest/schema_version": "2",
         "ingest/resolution": "merge",
     }

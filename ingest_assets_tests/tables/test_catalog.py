@@ -2,14 +2,18 @@
 
 import os
 import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from ingest_assets.errors import CatalogError, ConfigurationError
 from ingest_assets.settings import Settings
-from ingest_assets.tables.catalog import catalog_properties, load_catalog
+from ingest_assets.tables import catalog as catalog_module
+from ingest_assets.tables.catalog import catalog_properties, load_catalog, table_exists
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +127,49 @@ def test_a_rest_catalog_that_is_down_is_a_catalog_error(
     monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__URI", "http://127.0.0.1:1")
     with pytest.raises(CatalogError, match="cannot be reached"):
         load_catalog(settings)
+
+
+def test_the_connections_of_the_sql_catalog_notice_a_server_that_vanished(
+    tmp_path: Path, fresh_database: str
+) -> None:
+    home = tmp_path / "home"
+    catalog: Any = load_catalog(Settings(home, tmp_path, home / "dagster", fresh_database))
+    with catalog.engine.connect() as connection:
+        options = connection.connection.driver_connection.info.dsn_parameters
+    assert (options["keepalives_idle"], options["tcp_user_timeout"]) == ("30", "60000")
+    catalog.engine.dispose()
+
+
+def test_a_rest_catalog_that_never_answers_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Answering(BaseHTTPRequestHandler):
+        """Tells its configuration and says nothing more."""
+
+        def do_GET(self) -> None:
+            if not self.path.startswith("/v1/config"):
+                silence.wait(30)
+            body = b'{"defaults": {}, "overrides": {}}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_arguments: Any) -> None:
+            """Nothing is printed."""
+
+    silence = threading.Event()
+    monkeypatch.setattr(catalog_module, "_REST_SECONDS", (1, 1))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__TYPE", "rest")
+        monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__URI", address)
+        catalog = load_catalog(Settings(tmp_path, tmp_path, tmp_path))
+        with pytest.raises(CatalogError, match=r"did not do the work \(.*[Tt]imed out"):
+            table_exists(catalog, "raw.orders")
+        silence.set()
+        server.shutdown()

@@ -7,6 +7,8 @@ from ingest_assets.errors import CorruptFileError
 BLOCK_BYTES = 8 * 1024**2
 MAX_RECORD_BYTES = 512 * 1024**2
 """A longer line or record is taken for a file that lost its line ends."""
+MAX_DEPTH = 100
+"""Objects, lists or elements inside of each other; Python's recursion ends soon after."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -45,6 +47,17 @@ def line_blocks(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
     rest = b"".join(held)
     if rest:
         yield rest
+
+
+def without_lines(blocks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The blocks of lines without the first `count` lines."""
+    for block in blocks:
+        position = 0
+        while count and position < len(block):
+            position = block.find(b"\n", position) + 1 or len(block)
+            count -= 1
+        if position < len(block):
+            yield block[position:]
 
 
 def refuse_endless(size_bytes: int, name: str) -> None:

@@ -10,7 +10,7 @@ import bz2
 import itertools
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal
 
 import cramjam
@@ -31,6 +31,9 @@ _MAGIC: tuple[tuple[bytes, Codec], ...] = (
     (_SNAPPY_START, "snappy"),
 )
 _BZ2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
+MAX_RATIO = 1000
+SMALL_UNPACKED_BYTES = 1024**3
+"""So much may come of any file; of a larger one no more than `MAX_RATIO` times its size."""
 _UNFRAMED_LIMIT_BYTES = 256 * 1024**2
 
 
@@ -65,14 +68,8 @@ def pieces(content: Content) -> Iterator[bytes]:
             yield from iter(lambda: stream.read(PIECE_BYTES), b"")
             return
         try:
-            if codec == "snappy":
-                yield from _snappy_frames(stream)
-            elif codec == "bz2":
-                yield from _bz2_streams(stream)
-            elif codec == "snappy-unframed":
-                yield from _snappy_unframed(stream)
-            else:
-                yield from _inflated(stream, codec)
+            unpacked = _UNPACK[codec](stream) if codec in _UNPACK else _inflated(stream, codec)
+            yield from _bounded(unpacked, content.size_bytes)
         except (OSError, pa.ArrowException, cramjam.DecompressionError, EOFError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -111,6 +108,18 @@ def _bz2_streams(stream: BinaryIO) -> Iterator[bytes]:
         data = decompressor.unused_data or stream.read(PIECE_BYTES // 4)
     if not decompressor.eof:
         raise EOFError("the end of the stream is missing")
+
+
+def _bounded(unpacked: Iterator[bytes], packed_bytes: int) -> Iterator[bytes]:
+    limit = SMALL_UNPACKED_BYTES + MAX_RATIO * packed_bytes
+    size = 0
+    for piece in unpacked:
+        size += len(piece)
+        if size > limit:
+            raise EOFError(
+                f"it unpacks to more than {MAX_RATIO} times its {packed_bytes} bytes, as no data do"
+            )
+        yield piece
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
@@ -159,3 +168,10 @@ def _hadoop_blocks(data: bytes) -> list[bytes]:
             done += len(blocks[-1])
             position += 4 + length
     return blocks
+
+
+_UNPACK: dict[Codec, Callable[[BinaryIO], Iterator[bytes]]] = {
+    "snappy": _snappy_frames,
+    "bz2": _bz2_streams,
+    "snappy-unframed": _snappy_unframed,
+}

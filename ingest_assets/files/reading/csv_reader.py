@@ -12,6 +12,7 @@ from ingest_assets.files.reading.csv_dialect import Dialect, detect
 from ingest_assets.files.reading.csv_text import TextChunk, text_chunks
 from ingest_assets.files.reading.foreign import refuse_foreign
 from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.text_encoding import encoding_of, head_in_utf_8, in_utf_8
 from ingest_assets.files.reading.together import Together, one_after_another
 from ingest_assets.schema.column import Columns, as_struct, nested_field
 from ingest_assets.schema.fit import field_for
@@ -24,7 +25,9 @@ from ingest_assets.schema.value_text import text_of
 
 
 class CsvReader:
-    """Options: `delimiter`, `quote`, `header` (detected when not given), `null_values`."""
+    """Options: `delimiter`, `quote`, `header` (detected when not given), `escape`, `encoding`,
+    `null_values`, `skip_lines`, `comment`.
+    """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = options
@@ -65,9 +68,7 @@ class CsvReader:
         detected: dict[str, str | int | bool] = {
             "format": "csv",
             "compression": codec_of(content),
-            "delimiter": dialect.delimiter,
-            "quote": dialect.quote or "none",
-            "header": dialect.has_header,
+            **dialect.detected,
         }
         return Observed(
             judged_columns([found[name] for name in order], known),
@@ -88,9 +89,12 @@ class CsvReader:
 
     def _opened(self, content: Content, columns: Columns) -> tuple[Dialect, Iterator[bytes]]:
         head, pieces = peek(content)
+        encoding = encoding_of(head, self._options.get("encoding"))
+        head = head_in_utf_8(head, encoding)
         refuse_foreign(head, content.name, "csv")
         known = {column.name for column in columns}
-        return detect(head, content.name, self._options, known), pieces
+        dialect = detect(head, content.name, self._options, known, encoding)
+        return dialect, in_utf_8(pieces, encoding, content.name)
 
 
 class _Plan:

@@ -1,15 +1,15 @@
 """CSV records line by line, for what Arrow's reader cannot be trusted with (RFC 4180, but exact).
 
-A quote opens only at the beginning of a field, is doubled inside, and closes right before a
-delimiter or line end. A record that does otherwise, has another number of fields than the header,
-or is not UTF-8 is rejected with its raw bytes. When a quoted field went over lines before that
-happened, its quote was never closed where it should have been, and the file fails.
+A record whose quotes are not as `csv_fields` has them, that has another number of fields than the
+header, or is not UTF-8 is rejected with its raw bytes. When a quoted field went over lines before
+that happened, its quote was never closed where it should have been, and the file fails.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ingest_assets.errors import UnterminatedQuoteError
+from ingest_assets.files.reading.csv_fields import FieldSplitter, Malformed, Marks, OpenQuote
 
 _MAX_QUOTED_BYTES = 256 * 1024**2
 
@@ -24,29 +24,22 @@ class Record:
     reason: str | None = None
 
 
-class _Malformed(ValueError):
-    """Text follows a closing quote."""
-
-
-class _OpenQuote(Exception):
-    """A quoted field goes on in the next line."""
-
-
 class Splitter:
     """Lines to records. `width` None: the number of fields is not checked."""
 
     def __init__(
         self,
         name: str,
-        delimiter: str,
-        quote: str | None,
+        marks: Marks,
         null_values: frozenset[str] = frozenset({""}),
         width: int | None = None,
     ) -> None:
         self._name = name
-        self._text_delimiter = delimiter
-        self._delimiter = delimiter.encode()
-        self._quote = None if quote is None else quote.encode()
+        self._marks = marks
+        self._fields_of = FieldSplitter(marks)
+        self._delimiter = marks.delimiter.encode()
+        self._special = [m.encode() for m in (marks.quote, marks.escape) if m is not None]
+        self._comment = (marks.comment or "").encode()
         self._null_values = null_values
         self._width = width
 
@@ -59,16 +52,19 @@ class Splitter:
         source = iter(lines)
         number = first_line
         for line in source:
-            if not _without_line_end(line):
+            if not _without_line_end(line) or self._is_comment(line):
                 number += 1
                 continue
-            if self._quote is None or self._quote not in line:
+            if not any(mark in line for mark in self._special):
                 yield self._plain(number, line)
                 number += 1
                 continue
             record, line_count = self._quoted(number, line, source)
             yield record
             number += line_count
+
+    def _is_comment(self, line: bytes) -> bool:
+        return bool(self._comment) and line.startswith(self._comment)
 
     def _plain(self, number: int, line: bytes) -> Record:
         raw = _without_line_end(line)
@@ -77,7 +73,7 @@ class Splitter:
         except UnicodeDecodeError as error:
             return Record(number, raw, None, f"not valid UTF-8 at byte {error.start} of the record")
         nulls = self._null_values
-        fields = [None if f in nulls else f for f in text.split(self._text_delimiter)]
+        fields = [None if f in nulls else f for f in text.split(self._marks.delimiter)]
         return self._checked(number, raw, fields)
 
     def _checked(self, number: int, raw: bytes, fields: list[str | None]) -> Record:
@@ -91,10 +87,10 @@ class Splitter:
         while True:
             raw = _without_line_end(b"".join(lines))
             try:
-                fields = self._fields(raw)
-            except _OpenQuote:
+                fields = self._fields_of(raw)
+            except OpenQuote:
                 self._extend(lines, source, number)
-            except _Malformed as error:
+            except Malformed as error:
                 if len(lines) > 1:
                     raise self._unterminated(number) from error
                 return Record(number, raw, None, str(error)), 1
@@ -103,40 +99,15 @@ class Splitter:
 
     def _extend(self, lines: list[bytes], source: Iterator[bytes], number: int) -> None:
         """More lines are taken, up to one in which the quoted field is closed."""
-        assert self._quote is not None
         size = 0
         for line in source:
             lines.append(line)
             size += len(line)
-            if _closing(line, 0, self._quote) >= 0:
+            if self._fields_of.closes(line):
                 return
             if size > _MAX_QUOTED_BYTES:
                 break
         raise self._unterminated(number)
-
-    def _fields(self, raw: bytes) -> list[tuple[bytes, bool]]:
-        """Each field's bytes and whether it was quoted."""
-        assert self._quote is not None
-        quote, delimiter = self._quote, self._delimiter
-        fields = []
-        position = 0
-        while True:
-            if raw.startswith(quote, position):
-                end = _closing(raw, position + 1, quote)
-                if end < 0:
-                    raise _OpenQuote
-                value = raw[position + 1 : end].replace(quote * 2, quote)
-                fields.append((value, True))
-                end += 1
-                if end < len(raw) and not raw.startswith(delimiter, end):
-                    raise _Malformed("text follows a closing quote")
-            else:
-                end = raw.find(delimiter, position)
-                end = len(raw) if end < 0 else end
-                fields.append((raw[position:end], False))
-            if end >= len(raw):
-                return fields
-            position = end + 1
 
     def _decoded(
         self, number: int, raw: bytes, fields: list[tuple[bytes, bool]], lines: list[bytes]
@@ -164,15 +135,6 @@ class Splitter:
             "Close the quote, or set format.options.quote to the character the files use.",
             line=number,
         )
-
-
-def _closing(text: bytes, position: int, quote: bytes) -> int:
-    """Where the first quote from `position` stands that is not doubled, or -1."""
-    while (found := text.find(quote, position)) >= 0:
-        if not text.startswith(quote, found + 1):
-            return found
-        position = found + 2
-    return -1
 
 
 def _without_line_end(raw: bytes) -> bytes:

@@ -5,7 +5,7 @@ closing one right before. Then a line feed ends a record exactly if an even numb
 before it, and Arrow's reader sees the same records.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -28,7 +28,12 @@ class Block:
     line_count: int
 
 
-def record_blocks(blocks: Iterable[bytes], delimiter: str, quote: str | None) -> Iterator[Block]:
+def record_blocks(
+    blocks: Iterable[bytes],
+    delimiter: str,
+    quote: str | None,
+    is_in_doubt: Callable[[bytes], bool] = lambda block: False,
+) -> Iterator[Block]:
     """The blocks of lines as blocks of records; ends at the first one with doubts.
 
     What follows a block with doubts is left in `blocks`.
@@ -36,7 +41,7 @@ def record_blocks(blocks: Iterable[bytes], delimiter: str, quote: str | None) ->
     carried = b""
     for data in blocks:
         block = carried + data if carried else data
-        cut, found = _cut(block, delimiter, quote)
+        cut, found = (0, None) if is_in_doubt(block) else _cut(block, delimiter, quote)
         if found is None or len(block) - cut > _CARRIED_LIMIT_BYTES:
             yield Block(block, None, 0)
             return

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
-from ingest_assets.files.reading.blocks import BLOCK_BYTES, line_blocks
+from ingest_assets.files.reading.blocks import BLOCK_BYTES, line_blocks, without_lines
 from ingest_assets.files.reading.chunk import Rejected, Stumbled
 from ingest_assets.files.reading.csv_dialect import Dialect
 from ingest_assets.files.reading.csv_records import Record
@@ -33,10 +33,11 @@ def text_chunks(
         Stumbled: `is_strict`, and there is a record that has to be looked at by itself.
         UnterminatedQuoteError: a quote is never closed.
     """
-    blocks = line_blocks(pieces, name)
-    first_line = 1
+    skipped = dialect.skipped_lines
+    blocks = without_lines(line_blocks(pieces, name), skipped)
+    first_line = 1 + skipped
     has_header = dialect.has_header
-    for block in record_blocks(blocks, dialect.delimiter, dialect.quote):
+    for block in record_blocks(blocks, dialect.delimiter, dialect.quote, dialect.is_in_doubt):
         if block.lines is None:
             if is_strict:
                 raise Stumbled

@@ -38,6 +38,8 @@ def refuse_foreign(head: bytes, name: str, declared: str) -> None:
         EncryptedFileError: they are encrypted.
     """
     refuse_encrypted(head, name)
+    if declared == "xml" and _is_markup(head):
+        return
     found = next((words for magic, words in _BINARY if head.startswith(magic)), None)
     text = head.removeprefix(b"\xef\xbb\xbf")
     if head.startswith(b"ORC") and _CONTROL.search(head[:64]):
@@ -46,12 +48,21 @@ def refuse_foreign(head: bytes, name: str, declared: str) -> None:
         found = "HTML" if b"<html" in head[:1024].lower() else "XML"
     if found is None and declared == "csv" and _JSON.match(text):
         found = "JSON"
+    if found is None and declared == "xml":
+        found = "JSON" if _JSON.match(text) else "CSV or other text"
     if found is None and declared == "json" and not _begins_json(text):
         found = "CSV or other text"
     if found is None and head.count(b"\x00") * _NUL_SHARE > len(head):
         found = "binary data"
     if found is not None:
         raise wrong_format(name, declared, found)
+
+
+def _is_markup(head: bytes) -> bool:
+    """The beginning of XML, also in UTF-16, and not of HTML."""
+    encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "latin-1"
+    text = head.removeprefix(b"\xef\xbb\xbf").decode(encoding, errors="replace").encode()
+    return _MARKUP.match(text) is not None and b"<html" not in text[:1024].lower()
 
 
 def wrong_format(name: str, declared: str, found: str) -> WrongFormatError:

@@ -23,6 +23,7 @@ from ingest_assets.files.reading.json_fast import (
     read_block,
     reading_type,
 )
+from ingest_assets.files.reading.json_path import RecordPath
 from ingest_assets.files.reading.json_records import Shape, raw_records, shape_of
 from ingest_assets.files.reading.json_values import BadRecord, parse_record
 from ingest_assets.files.reading.opened import Content
@@ -34,13 +35,16 @@ from ingest_assets.schema.judged import judged_columns
 from ingest_assets.schema.observed import Observed
 
 SHAPES = ("lines", "array", "document")
+_OPTIONS = ("shape", "record_path")
 
 
 class JsonReader:
-    """Option `shape`: lines, array or document; detected when it is not given."""
+    """Options: `shape` (lines, array or document; detected when it is not given), `record_path`."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._shape: Shape | None = options.get("shape")
+        path = options.get("record_path")
+        self._path = tuple(path.split(".")) if isinstance(path, str) else tuple(path or ())
         self._last_plan: tuple[Columns, _FastPlan] | None = None
 
     def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
@@ -93,7 +97,7 @@ class JsonReader:
 
     def _line_blocks(self, content: Content) -> Iterator[bytes]:
         head, pieces = peek(content)
-        if head and (self._shape or shape_of(head, content.name)) != "lines":
+        if head and (self._path or (self._shape or shape_of(head, content.name)) != "lines"):
             raise Stumbled
         return line_blocks(pieces, content.name)
 
@@ -111,7 +115,7 @@ class JsonReader:
         known = columns or ()
         root = Inference(nested_field("", as_struct(known)))
         record_count = 0
-        shape, records = self._records(content)
+        shape, records, path = self._records(content)
         for _, raw in records:
             try:
                 record = parse_record(raw)
@@ -124,6 +128,10 @@ class JsonReader:
             "shape": shape,
             "compression": codec_of(content),
         }
+        if path is not None:
+            detected["record_path"] = ".".join(path.path)
+        if path is not None and path.outside:
+            detected["outside_records"] = ", ".join(path.outside)
         return Observed(
             judged_columns(root.fields(), known),
             record_count,
@@ -147,11 +155,14 @@ class JsonReader:
             yield from gatherer.full()
         yield from gatherer.rest()
 
-    def _records(self, content: Content) -> tuple[Shape, Iterator[tuple[int, bytes]]]:
+    def _records(
+        self, content: Content
+    ) -> tuple[Shape, Iterator[tuple[int, bytes]], RecordPath | None]:
         head, pieces = peek(content)
         refuse_foreign(head, content.name, "json")
-        shape = self._shape or shape_of(head, content.name)
-        return shape, raw_records(pieces, shape, content.name)
+        path = RecordPath(self._path) if self._path else None
+        shape = "document" if path else self._shape or shape_of(head, content.name)
+        return shape, raw_records(pieces, shape, content.name, path), path
 
 
 class _FastPlan:
@@ -180,3 +191,25 @@ def _has_decimal(type_: pa.DataType) -> bool:
         fields = [type_.field(index) for index in range(type_.num_fields)]
         return any(_has_decimal(field.type) for field in fields)
     return bool(pa.types.is_decimal(type_))
+
+
+def validate_json_options(options: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the options, one line a problem; empty when nothing is."""
+    problems = [
+        f"{name}: the format json has no such option; it has {', '.join(_OPTIONS)}"
+        for name in options
+        if name not in _OPTIONS
+    ]
+    shape, path = options.get("shape"), options.get("record_path")
+    if shape is not None and shape not in SHAPES:
+        problems.append(f"shape: {shape!r} is not one of {', '.join(SHAPES)}")
+    keys = path.split(".") if isinstance(path, str) else path
+    if path is not None and not (
+        isinstance(keys, list | tuple) and keys and all(isinstance(k, str) and k for k in keys)
+    ):
+        problems.append(
+            f"record_path: expected keys with dots between them, or a list of keys, found {path!r}"
+        )
+    if path is not None and shape not in (None, "document"):
+        problems.append("shape: with record_path the files are documents")
+    return problems

@@ -13,13 +13,14 @@ from typing import Literal
 
 import orjson
 
-from ingest_assets.errors import CorruptFileError, WrongFormatError
-from ingest_assets.files.reading.blocks import line_blocks, refuse_endless, without_bom
+from ingest_assets.errors import WrongFormatError
+from ingest_assets.files.reading.blocks import line_blocks, without_bom
+from ingest_assets.files.reading.json_path import RecordPath
+from ingest_assets.files.reading.json_window import Tokens, Window
 
 Shape = Literal["lines", "array", "document"]
 _BOM = b"\xef\xbb\xbf"
 _NAME_OF_LINES = re.compile(r"\.(jsonl|ndjson)(\.\w+)?$", re.IGNORECASE)
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
 
 
 def shape_of(head: bytes, name: str) -> Shape:
@@ -42,16 +43,20 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def raw_records(pieces: Iterable[bytes], shape: Shape, name: str) -> Iterator[tuple[int, bytes]]:
-    """`_source_row` and the bytes of each record, in order.
+def raw_records(
+    pieces: Iterable[bytes], shape: Shape, name: str, path: RecordPath | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """`_source_row` and the bytes of each record, in order; those at the `path` of documents.
 
     Raises:
         CorruptFileError: an array or object is never closed.
-        WrongFormatError: something follows the array's end.
+        WrongFormatError: something follows the array's end, or no array is at the path.
     """
+    window = Window(name)
+    if path is not None:
+        return path.records(window, window.tokens(without_bom(pieces)))
     if shape == "lines":
         return _lines(pieces, name)
-    window = _Window(name)
     if shape == "array":
         return _elements(window, window.tokens(without_bom(pieces)))
     return _documents(window, window.tokens(without_bom(pieces)))
@@ -69,53 +74,7 @@ def _lines(pieces: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
             number -= 1
 
 
-class _Window:
-    """The part of the file from where the current record begins to where the last piece ends."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._begin = 0
-        self._buffer = b""
-
-    def tokens(self, pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int, int]]:
-        """Brackets, commas and whole strings, each with where it begins and ends in the window."""
-        position = 0
-        for piece in pieces:
-            position -= self._begin
-            self._buffer = self._buffer[self._begin :] + piece
-            self._begin = 0
-            refuse_endless(len(self._buffer) - len(piece), self.name)
-            for token in _TOKEN.finditer(self._buffer, position):
-                if token.group() == b'"':
-                    # The string goes on in the next piece.
-                    position = token.start()
-                    break
-                yield token.group(), token.start(), token.end()
-            else:
-                position = len(self._buffer)
-
-    def take(self, end: int, after: int) -> bytes:
-        """The record that ends before `end`; the next one begins at `after`."""
-        raw = self._buffer[self._begin : end].strip()
-        self._begin = after
-        return raw
-
-    @property
-    def rest(self) -> bytes:
-        """What follows the last record."""
-        return self._buffer[self._begin :].strip()
-
-    def cut_short(self, row: int) -> CorruptFileError:
-        return CorruptFileError(
-            f"{self.name} is cut short: its JSON is not closed after record {row}. Nothing of the "
-            "file was written."
-        )
-
-
-_Tokens = Iterable[tuple[bytes, int, int]]
-
-
-def _documents(window: _Window, tokens: _Tokens) -> Iterator[tuple[int, bytes]]:
+def _documents(window: Window, tokens: Tokens) -> Iterator[tuple[int, bytes]]:
     row = depth = 0
     for token, _, end in tokens:
         if token in (b"{", b"["):
@@ -131,7 +90,7 @@ def _documents(window: _Window, tokens: _Tokens) -> Iterator[tuple[int, bytes]]:
         yield row + 1, window.rest
 
 
-def _elements(window: _Window, tokens: _Tokens) -> Iterator[tuple[int, bytes]]:
+def _elements(window: Window, tokens: Tokens) -> Iterator[tuple[int, bytes]]:
     row, depth, is_closed = 0, -1, False
     for token, start, end in tokens:
         if is_closed:

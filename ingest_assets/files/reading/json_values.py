@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from ingest_assets.files.reading.blocks import MAX_DEPTH
+
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 _LONG_DIGITS = re.compile(rb"[0-9]{20}")
 _KINDS: dict[type, str] = {
@@ -44,6 +46,8 @@ def parse_record(raw: bytes, *, exact_decimals: bool = False) -> dict[str, Any]:
         raise BadRecord(_reason(raw, error)) from error
     if type(value) is not dict:
         raise BadRecord(f"the record is {_KINDS[type(value)]}, not an object")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(value):
+        raise BadRecord(f"it is nested more than {MAX_DEPTH} levels deep")
     if (
         exact_decimals
         or len(_KEY.findall(raw)) != _key_count(value)
@@ -51,6 +55,19 @@ def parse_record(raw: bytes, *, exact_decimals: bool = False) -> dict[str, Any]:
     ):
         return _parse_exactly(raw, exact_decimals)
     return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Level by level, because Python's own recursion ends early too."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for item in level
+            for part in (item.values() if type(item) is dict else item)
+            if type(part) in (dict, list)
+        ]
+    return bool(level)
 
 
 def _reason(raw: bytes, error: orjson.JSONDecodeError) -> str:

@@ -1,71 +1,68 @@
 """An open Parquet file, or the reason why it is none."""
 
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest_assets.errors import CorruptFileError, EncryptedFileError
-from ingest_assets.files.reading.compression import HEAD_BYTES, codec_of, pieces
-from ingest_assets.files.reading.foreign import refuse_encrypted, refuse_foreign, wrong_format
+from ingest_assets.files.reading.compression import HEAD_BYTES, codec_of
+from ingest_assets.files.reading.foreign import refuse_encrypted
 from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.typed_file import (
+    BATCH_BYTES,
+    DamagedError,
+    TypedFile,
+    refuse_other,
+    told_as_damage,
+    uncompressed,
+)
 
 _MAGIC = b"PAR1"
 _SMALLEST_BYTES = 12
+_MAX_BATCH_ROWS = 131_072
+_READING: dict[str, Any] = {
+    # A row group may be the whole file: its columns come piece by piece, nothing ahead of its turn.
+    "pre_buffer": False,
+    "buffer_size": 64 * 1024,
+    "page_checksum_verification": True,
+    # Spark's old timestamps: in nanoseconds, the default, 9999-12-31 would be another day.
+    "coerce_int96_timestamp_unit": "us",
+}
 
 
 @contextmanager
-def open_parquet(content: Content) -> Iterator[pq.ParquetFile | None]:
-    """The file, open; None for one of no bytes. Errors while it is read become our own.
-
-    Raises:
-        WrongFormatError: it is another format.
-        EncryptedFileError: it is encrypted.
-        CorruptFileError: it is cut short or damaged.
-    """
-    with _uncompressed(content) as stream:
+def open_parquet(content: Content) -> Iterator[TypedFile | None]:
+    """As `typed_file.Opener`."""
+    with uncompressed(content) as stream:
         head = stream.read(HEAD_BYTES)
         if not head:
             yield None
             return
-        _refuse(head, stream, content.name)
-        try:
-            with pq.ParquetFile(pa.PythonFile(stream, mode="r")) as file:
-                yield file
-        except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            if "encrypt" in str(error).lower() or "decrypt" in str(error).lower():
-                raise EncryptedFileError(
-                    f"{content.name} has encrypted columns, and no key is declared. Nothing of "
-                    "the file was written."
-                ) from error
-            raise _damaged(content.name, str(error)) from error
+        refuse_other(head, _MAGIC, content.name, "parquet")
+        with told_as_damage(content.name, "Parquet"):
+            _refuse_without_footer(stream, content.name)
+            with pq.ParquetFile(pa.PythonFile(stream, mode="r"), **_READING) as file:
+                yield _typed(file, content)
 
 
-@contextmanager
-def _uncompressed(content: Content) -> Iterator[BinaryIO]:
-    """A seekable stream of the file itself; one that is compressed as a whole is spooled."""
-    if codec_of(content) == "none":
-        with content.open() as stream:
-            yield stream
-        return
-    with tempfile.TemporaryFile() as spool:
-        for piece in pieces(content):
-            spool.write(piece)
-        spool.seek(0)
-        yield spool
+def _typed(file: pq.ParquetFile, content: Content) -> TypedFile:
+    metadata = file.metadata
+    groups = metadata.num_row_groups
+    size_bytes = sum(metadata.row_group(index).total_byte_size for index in range(groups))
+    fitting = max(1, metadata.num_rows) * BATCH_BYTES // max(1, size_bytes)
+    batch_rows = max(1, min(_MAX_BATCH_ROWS, fitting))
+
+    def batches(names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        columns = None if names is None else list(names)
+        yield from file.iter_batches(batch_size=batch_rows, columns=columns, use_threads=False)
+
+    detected = {"format": "parquet", "compression": codec_of(content), "row_groups": groups}
+    return TypedFile(file.schema_arrow, metadata.num_rows, detected, batches)
 
 
-def _refuse(head: bytes, stream: BinaryIO, name: str) -> None:
-    refuse_encrypted(head, name)
-    if not head.startswith(_MAGIC):
-        refuse_foreign(head, name, "parquet")
-        words = "JSON" if head.lstrip()[:1] in (b"{", b"[") else "CSV or other text"
-        raise wrong_format(name, "parquet", words)
+def _refuse_without_footer(stream: BinaryIO, name: str) -> None:
     size = stream.seek(0, 2)
     stream.seek(max(0, size - len(_MAGIC)))
     tail = stream.read()
@@ -73,10 +70,4 @@ def _refuse(head: bytes, stream: BinaryIO, name: str) -> None:
     if tail == b"PARE":
         refuse_encrypted(tail, name)
     if tail != _MAGIC or size < _SMALLEST_BYTES:
-        raise _damaged(name, "its footer is missing, so it was cut short")
-
-
-def _damaged(name: str, reason: str) -> CorruptFileError:
-    return CorruptFileError(
-        f"{name} is a damaged Parquet file: {reason}. Nothing of the file was written."
-    )
+        raise DamagedError("its footer is missing, so it was cut short")

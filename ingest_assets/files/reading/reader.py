@@ -6,19 +6,25 @@ A reader holds nothing about a file; one can serve many files and threads at onc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from ingest_assets.files.reading.avro_file import open_avro
 from ingest_assets.files.reading.chunk import Chunk, Stumbled
 from ingest_assets.files.reading.csv_dialect import validate_csv_options
 from ingest_assets.files.reading.csv_reader import CsvReader
-from ingest_assets.files.reading.json_reader import SHAPES, JsonReader
+from ingest_assets.files.reading.json_reader import JsonReader, validate_json_options
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.reading.parquet_reader import ParquetReader
+from ingest_assets.files.reading.orc_file import open_orc
+from ingest_assets.files.reading.parquet_file import open_parquet
 from ingest_assets.files.reading.together import Together
+from ingest_assets.files.reading.typed_file import Opener
+from ingest_assets.files.reading.typed_reader import TypedReader
+from ingest_assets.files.reading.xml_reader import XmlReader, validate_xml_options
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.observed import Observed
 
 __all__ = ["Chunk", "Content", "FormatType", "Observed", "Reader", "Stumbled", "reader_for"]
 
-FormatType = Literal["json", "csv", "parquet"]
+FormatType = Literal["json", "csv", "parquet", "avro", "orc", "xml"]
+_TYPED: Mapping[str, Opener] = {"parquet": open_parquet, "avro": open_avro, "orc": open_orc}
 
 
 class Reader(Protocol):
@@ -61,21 +67,17 @@ def reader_for(format_type: FormatType, options: Mapping[str, Any]) -> Reader:
         return JsonReader(options)
     if format_type == "csv":
         return CsvReader(options)
-    return ParquetReader()
+    if format_type == "xml":
+        return XmlReader(options)
+    return TypedReader(_TYPED[format_type])
 
 
 def validate_options(format_type: str, options: Mapping[str, Any]) -> list[str]:
     """What is wrong with the options, one line a problem; empty when nothing is."""
     if format_type == "csv":
         return validate_csv_options(options)
-    allowed = ("shape",) if format_type == "json" else ()
-    problems = [
-        f"{name}: the format {format_type} has no such option; it has "
-        f"{', '.join(allowed) or 'none'}"
-        for name in options
-        if name not in allowed
-    ]
-    shape = options.get("shape")
-    if format_type == "json" and shape is not None and shape not in SHAPES:
-        problems.append(f"shape: {shape!r} is not one of {', '.join(SHAPES)}")
-    return problems
+    if format_type == "xml":
+        return validate_xml_options(options)
+    if format_type == "json":
+        return validate_json_options(options)
+    return [f"{name}: the format {format_type} has no options" for name in options]

@@ -2,11 +2,30 @@
 
 from alembic import context
 
-from ingest_assets.ledger import alert_tables, tables
+from ingest_assets.ledger import (
+    alert_tables,
+    batch_tables,
+    dead_letter_tables,
+    notification_tables,
+    schema_tables,
+    tables,
+    volume_tables,
+)
+
+ALL_TABLES = (
+    tables,
+    batch_tables,
+    schema_tables,
+    alert_tables,
+    dead_letter_tables,
+    notification_tables,
+    volume_tables,
+)
+"""Imported so that the metadata knows every table."""
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=alert_tables.alerts.metadata,
+    target_metadata=tables.metadata,
     version_table_schema=tables.SCHEMA,
     include_schemas=True,
 )

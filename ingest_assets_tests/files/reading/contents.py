@@ -5,8 +5,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import orc
 
 from ingest_assets.files.reading.chunk import REJECTED_SCHEMA, rows_schema
 from ingest_assets.files.reading.opened import Content
@@ -28,6 +30,22 @@ def json_lines(records: Iterable[Any]) -> bytes:
 def parquet(table: pa.Table, **options: Any) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)
+    return sink.getvalue()
+
+
+def avro(schema: Any, records: Iterable[Any], codec: str = "null", **options: Any) -> bytes:
+    """An object container file; `schema` is that of a record, or its fields by name."""
+    if "type" not in schema:
+        fields = [{"name": name, "type": type_} for name, type_ in schema.items()]
+        schema = {"type": "record", "name": "Row", "fields": fields}
+    sink = io.BytesIO()
+    fastavro.writer(sink, fastavro.parse_schema(schema), records, codec=codec, **options)
+    return sink.getvalue()
+
+
+def orc_file(table: pa.Table, **options: Any) -> bytes:
+    sink = io.BytesIO()
+    orc.write_table(table, sink, **options)
     return sink.getvalue()
 
 

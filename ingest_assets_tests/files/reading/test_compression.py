@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ingest_assets.errors import CorruptFileError
+from ingest_assets.files.reading import compression
 from ingest_assets.files.reading.compression import codec_of, peek, pieces
 from ingest_assets.files.reading.reader import reader_for
 from ingest_assets_tests.files.reading.contents import (
@@ -137,3 +138,13 @@ def test_the_head_is_seen_without_losing_any_byte() -> None:
 @_each_codec
 def test_a_compressed_empty_file_is_empty(codec: str) -> None:
     assert list(pieces(content(_CODECS[codec](b"")))) == []
+
+
+@_each_codec
+def test_a_decompression_bomb_is_refused(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = _CODECS[codec](b"\n" * 3_000_000)
+    assert sum(map(len, pieces(content(bomb)))) == 3_000_000
+    monkeypatch.setattr(compression, "SMALL_UNPACKED_BYTES", 1_000_000)
+    monkeypatch.setattr(compression, "MAX_RATIO", 10)
+    with pytest.raises(CorruptFileError, match="unpacks to more than 10 times its"):
+        list(pieces(content(bomb)))

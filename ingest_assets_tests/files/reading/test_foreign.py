@@ -31,7 +31,7 @@ def _zip() -> bytes:
         ("csv", _PARQUET, "Parquet"),
         ("csv", gzip.compress(_PARQUET, mtime=0), "Parquet"),
         ("csv", b"<!DOCTYPE html><html></html>", "HTML"),
-        ("csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("json", "{}".encode("utf-16"), "UTF-16"),
         ("csv", b"a,b\n1," + bytes(10), "binary data"),
         ("csv", _TWICE, "compressed twice"),
         ("json", b"id,name\n1,x\n", "CSV"),

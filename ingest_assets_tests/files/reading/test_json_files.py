@@ -233,3 +233,17 @@ def test_unknown_options_are_refused_by_name() -> None:
         "shapes: the format json has no such option" in validate_options("json", {"shapes": 1})[0]
     )
     assert "not one of lines, array, document" in validate_options("json", {"shape": "rows"})[0]
+
+
+@pytest.mark.parametrize(("before", "after"), [(b'{"a":', b"}"), (b"[", b"]")])
+@pytest.mark.parametrize("depth", [100, 1000, 100_000])
+def test_what_is_nested_too_deeply_is_rejected(before: bytes, after: bytes, depth: int) -> None:
+    deep = b'{"a":' + before * depth + b"1" + after * depth + b"}\n"
+    data = b'{"b":1}\n' + deep
+    read = carefully("json", data)
+    assert read.rows["b"].to_pylist() == [1]
+    [reason] = read.rejected["reason"].to_pylist()
+    assert "more than 100 levels deep" in reason or "depth limit exceeded" in reason
+    assert fast("json", data, columns_of("json", data)) is None
+    [near] = carefully("json", b'{"a":' + before * 98 + b"1" + after * 98 + b"}\n").rows.to_pylist()
+    assert near["a"] is not None

@@ -2,7 +2,10 @@
 
 import datetime
 import json
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -17,8 +20,8 @@ from ingest_assets.errors import (
     UnsupportedTypeError,
     WrongFormatError,
 )
-from ingest_assets.files.reading.parquet_columns import FileColumn, fit_each
 from ingest_assets.files.reading.reader import reader_for
+from ingest_assets.files.reading.typed_columns import FileColumn, fit_each
 from ingest_assets.schema.column import Column
 from ingest_assets.schema.fit import says_nothing
 from ingest_assets.schema.types import format_type, parse_type
@@ -196,6 +199,58 @@ def test_damaged_pages_are_corrupt_on_both_paths() -> None:
         fast("parquet", damaged, columns)
     with pytest.raises(CorruptFileError, match="damaged"):
         carefully("parquet", damaged, columns)
+
+
+def test_old_timestamps_of_spark_keep_their_day() -> None:
+    days = [datetime.datetime(9999, 12, 31), datetime.datetime(1, 1, 1, 0, 0, 0, 7)]  # noqa: DTZ001
+    table = pa.table({"at": pa.array(days, pa.timestamp("us"))})
+    data = parquet(table, use_deprecated_int96_timestamps=True)
+    assert carefully("parquet", data).rows["at"].to_pylist() == days
+
+
+def test_a_page_that_is_not_what_its_checksum_says_is_corrupt() -> None:
+    table = pa.table({"a": pa.array(range(5000))})
+    plain = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    data = parquet(table, **plain)
+    damaged = data[:9000] + bytes([data[9000] ^ 1]) + data[9001:]
+    with pytest.raises(CorruptFileError, match="checksum"):
+        carefully("parquet", damaged)
+
+
+_IN_LITTLE_MEMORY = """
+import sys
+from ingest_assets.files.reading.opened import Content
+from ingest_assets.files.reading.reader import reader_for
+
+def peak():
+    [line] = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+path, before = sys.argv[1], peak()
+content = Content(path, 0, lambda: open(path, "rb"))
+reader = reader_for("parquet", {})
+columns = reader.observe(content, None).columns
+print(sum(chunk.rows.num_rows for chunk in reader.read_fast(content, columns)))
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("group_rows", [20_000, 10_000_000])
+def test_a_file_is_read_in_little_memory_whatever_its_row_groups(
+    tmp_path: Path, group_rows: int
+) -> None:
+    numbers = pa.array(range(1_000_000))
+    table = pa.table({f"c{n}": numbers for n in range(12)})
+    path = tmp_path / "a.parquet"
+    path.write_bytes(
+        parquet(table, compression="none", use_dictionary=False, row_group_size=group_rows)
+    )
+    command = [sys.executable, "-c", _IN_LITTLE_MEMORY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows, peak_bytes = map(int, done.stdout.split())
+    assert rows == 1_000_000
+    assert path.stat().st_size > 90_000_000
+    assert peak_bytes < 100_000_000
 
 
 def test_other_bytes_are_another_format_or_encrypted() -> None:

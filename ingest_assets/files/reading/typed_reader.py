@@ -1,34 +1,32 @@
-"""Parquet: by column, in batches of row groups; `_source_row` is the row's number, from 1."""
+"""Parquet, Avro and ORC: by column, in batches; `_source_row` is the row's number, from 1."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingest_assets.files.reading.chunk import Chunk, Stumbled, rejected_table, rows_schema
-from ingest_assets.files.reading.compression import codec_of
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.reading.parquet_columns import (
+from ingest_assets.files.reading.together import Together, one_after_another
+from ingest_assets.files.reading.typed_columns import (
     FileColumn,
     cast_whole,
     file_columns,
     fit_each,
 )
-from ingest_assets.files.reading.parquet_file import open_parquet
-from ingest_assets.files.reading.together import Together, one_after_another
+from ingest_assets.files.reading.typed_file import DamagedError, Opener, TypedFile
 from ingest_assets.schema.column import Columns, accepts_any, nested_field
 from ingest_assets.schema.judged import judged_columns
 from ingest_assets.schema.judged_types import judged_type
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.value_text import text_of
 
-_BATCH_BYTES = 16 * 1024**2
-_MAX_BATCH_ROWS = 131_072
 
+class TypedReader:
+    """Reads the files that `opener` opens; no options."""
 
-class ParquetReader:
-    """No options."""
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
 
     def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
         """The rows of a file whose columns cast to `columns` without a change of any value.
@@ -36,14 +34,12 @@ class ParquetReader:
         Raises:
             Stumbled: one does not, or is in no column, or a required column is absent.
         """
-        with open_parquet(content) as file:
+        with self._opener(content) as file:
             if file is None:
                 return
-            found = file_columns(file.schema_arrow, columns)
+            found = file_columns(file.schema, columns)
             names = {column.name for column in found if column.expected is not None}
-            if file.metadata.num_rows and any(
-                c.is_required and c.name not in names for c in columns
-            ):
+            if file.row_count and any(c.is_required and c.name not in names for c in columns):
                 raise Stumbled
             for first_row, batch in _batches(file):
                 yield _chunk(columns, found, batch, first_row, None)
@@ -55,26 +51,21 @@ class ParquetReader:
     def observe(self, content: Content, columns: Columns | None) -> Observed:
         """The file's schema, as it declares it, judged against `columns`."""
         known = columns or ()
-        with open_parquet(content) as file:
+        with self._opener(content) as file:
             if file is None:
-                return Observed((), 0, {"format": "parquet"})
-            found = file_columns(file.schema_arrow, known)
-            fields = {}
-            for column in found:
-                type_ = _judged(file, column)
-                if type_ is not None:
-                    fields[column.name] = nested_field(
-                        column.name, type_, source_name=column.spelled
-                    )
+                return Observed((), 0)
+            found = file_columns(file.schema, known)
+            judged = _judged(file, found)
+            fields = {
+                column.name: nested_field(column.name, type_, source_name=column.spelled)
+                for column in found
+                if (type_ := judged[column.name]) is not None
+            }
             order = dict.fromkeys([*(c.name for c in known if c.name in fields), *fields])
             return Observed(
                 judged_columns([fields[name] for name in order], known),
-                file.metadata.num_rows,
-                {
-                    "format": "parquet",
-                    "compression": codec_of(content),
-                    "row_groups": file.metadata.num_row_groups,
-                },
+                file.row_count,
+                file.detected,
                 frozenset(column.name for column in found),
             )
 
@@ -82,46 +73,65 @@ class ParquetReader:
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
     ) -> Iterator[Chunk]:
         """All rows, with the values that do not fit rescued."""
-        with open_parquet(content) as file:
+        with self._opener(content) as file:
             if file is None:
                 return
-            found = file_columns(file.schema_arrow, columns)
+            found = file_columns(file.schema, columns)
             for first_row, batch in _batches(file):
                 yield _chunk(columns, found, batch, first_row, ignored)
 
 
 def _batches(
-    file: pq.ParquetFile, names: list[str] | None = None
+    file: TypedFile, names: Sequence[str] | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of about `_BATCH_BYTES`, each with the number of its first row."""
-    rows = max(1, file.metadata.num_rows)
-    size_bytes = sum(
-        file.metadata.row_group(index).total_byte_size
-        for index in range(file.metadata.num_row_groups)
-    )
-    batch_rows = max(1, min(_MAX_BATCH_ROWS, rows * _BATCH_BYTES // max(1, size_bytes)))
+    """Batches that are not empty, each with the number of its first row.
+
+    Raises:
+        DamagedError: they are not as many rows as the file says.
+    """
     first_row = 1
-    for batch in file.iter_batches(batch_size=batch_rows, columns=names, use_threads=False):
+    for batch in file.batches(names):
         if batch.num_rows:
             yield first_row, batch
             first_row += batch.num_rows
+    if first_row - 1 != file.row_count:
+        raise DamagedError(f"it says that it has {file.row_count} rows, and has {first_row - 1}")
 
 
-def _judged(file: pq.ParquetFile, column: FileColumn) -> pa.DataType | None:
-    """The type that the column has for the table; None when it says nothing of a new one."""
-    if column.expected is None or column.own is None:
-        return column.own if column.expected is None else column.expected.type
-    expected = column.expected.type
-    judged = judged_type(expected, column.own, takes_any=accepts_any(column.expected))
-    if judged is not None:
-        return judged
-    misfits = count = 0
-    for _, batch in _batches(file, [column.spelled]):
-        array = batch.column(0)
-        count += len(array) - array.null_count
-        if cast_whole(array, expected) is None:
-            misfits += len(fit_each(column, array)[1])
-    return column.own if misfits * 2 > count else expected
+def _judged(file: TypedFile, found: Sequence[FileColumn]) -> dict[str, pa.DataType | None]:
+    """The type that each column has for the table; None when it says nothing of a new one.
+
+    Where the types alone do not tell, the values of all such columns are looked at.
+    """
+    judged: dict[str, pa.DataType | None] = {}
+    doubtful = []
+    for column in found:
+        if column.expected is None or column.own is None:
+            judged[column.name] = column.own if column.expected is None else column.expected.type
+            continue
+        takes_any = accepts_any(column.expected)
+        type_ = judged_type(column.expected.type, column.own, takes_any=takes_any)
+        judged[column.name] = type_
+        if type_ is None:
+            doubtful.append(column)
+    if doubtful:
+        judged |= _judged_by_values(file, doubtful)
+    return judged
+
+
+def _judged_by_values(
+    file: TypedFile, doubtful: Sequence[FileColumn]
+) -> dict[str, pa.DataType | None]:
+    misfits = dict.fromkeys((column.name for column in doubtful), 0)
+    counts, types = dict(misfits), {c.name: c.expected.type for c in doubtful if c.expected}
+    for _, batch in _batches(file, [column.spelled for column in doubtful]):
+        for column, array in zip(doubtful, batch.columns, strict=True):
+            counts[column.name] += len(array) - array.null_count
+            if cast_whole(array, types[column.name]) is None:
+                misfits[column.name] += len(fit_each(column, array)[1])
+    return {
+        c.name: c.own if misfits[c.name] * 2 > counts[c.name] else types[c.name] for c in doubtful
+    }
 
 
 def _chunk(

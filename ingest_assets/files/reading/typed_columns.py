@@ -1,4 +1,4 @@
-"""Columns of a Parquet file as columns of the table: cast whole, or value by value."""
+"""Columns of a file with declared types as columns of the table: cast whole, or value by value."""
 
 from dataclasses import dataclass
 from itertools import pairwise

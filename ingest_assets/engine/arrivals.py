@@ -1,0 +1,59 @@
+"""Which files there are, found as the declaration says: by listing, notifications, or both."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ingest_assets.deployment import Deployment
+from ingest_assets.engine.discovery import discover, wanted_objects
+from ingest_assets.engine.notifications import Received, drain
+from ingest_assets.files.notifications.errors import QueueError
+from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import notifications
+from ingest_assets.ledger.listing import Seen
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What was new. `received` is None where there is no queue; `unheard` says why it was not read
+    to its end."""
+
+    seen: Seen = field(default_factory=Seen)
+    received: Received | None = None
+    unheard: QueueError | None = None
+
+
+def find_files(
+    deployment: Deployment, ingestion: Ingestion, time_limit: timedelta | None
+) -> Arrivals:
+    """The ledger knows the files of the source, as far as the time goes.
+
+    With a queue, the prefix is listed besides until a first listing since then, or since other
+    objects are wanted, has come to its end,
+    and every `listing_hours` where they are declared; half of the time is the queue's then. A queue
+    that cannot be read stops no listing.
+
+    Raises:
+        ObjectStoreError: the source cannot be listed, or its objects not be looked at.
+        LedgerError: Postgres does not answer.
+    """
+    discovery = ingestion.source.discovery
+    if discovery.queue_url is None:
+        return Arrivals(discover(deployment, ingestion, time_limit))
+    started, unheard, received = time.monotonic(), None, Received()
+    every = timedelta(hours=discovery.listing_hours) if discovery.mode == "both" else None
+    wanted = wanted_objects(deployment, ingestion)
+    with deployment.ledger.transaction() as connection:
+        notifications.listen(connection, ingestion.name, discovery.queue_url, wanted)
+        is_due = notifications.is_listing_due(connection, ingestion.name, every)
+    try:
+        received = drain(
+            deployment, ingestion, time_limit / 2 if time_limit and is_due else time_limit
+        )
+    except QueueError as error:
+        unheard = error
+    seen = received.seen
+    if is_due:
+        spent = timedelta(seconds=time.monotonic() - started)
+        seen += discover(deployment, ingestion, time_limit and time_limit - spent)
+    return Arrivals(seen, received, unheard)

@@ -1,0 +1,144 @@
+"""S3, SQS, SNS and EventBridge in one server, moto's, which delivers the events of buckets."""
+
+import itertools
+import json
+from typing import Any, Self
+
+import boto3
+import requests
+from moto.server import ThreadedMotoServer
+
+_numbers = itertools.count(1)
+
+
+class AwsServer:
+    """The server as the tests use it; `put` and `env` as the demo's object store has them."""
+
+    region = "eu-central-1"
+    account = "123456789012"
+
+    def __init__(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def url(self) -> str:
+        """Where all of it listens."""
+        host, port = self._server.get_host_and_port()
+        return f"http://{host}:{port}"
+
+    def env(self) -> dict[str, str]:
+        """The variables with which any client finds the server."""
+        return {
+            "AWS_ACCESS_KEY_ID": "moto",
+            "AWS_SECRET_ACCESS_KEY": "moto",
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.url,
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this server."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.url,
+                region_name=self.region,
+                aws_access_key_id="moto",
+                aws_secret_access_key="moto",
+            )
+        return self._clients[service]
+
+    def make_bucket(self) -> str:
+        """The name of a new bucket."""
+        name = f"landing-{next(_numbers)}"
+        place = {"LocationConstraint": self.region}
+        self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=place)
+        return name
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        """The object is there."""
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+
+    def make_queue(self) -> str:
+        """The address of a new queue."""
+        name = f"queue-{next(_numbers)}"
+        return str(self.client("sqs").create_queue(QueueName=name)["QueueUrl"])
+
+    def queue_arn(self, url: str) -> str:
+        """The queue's name in policies and configurations."""
+        return f"arn:aws:sqs:{self.region}:{self.account}:{url.rsplit('/', 1)[1]}"
+
+    def notify(self, bucket: str, url: str) -> None:
+        """The bucket's events come to the queue straight, and S3's test event first."""
+        self.notify_with(
+            bucket,
+            QueueConfigurations=[
+                {
+                    "QueueArn": self.queue_arn(url),
+                    "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
+                }
+            ],
+        )
+
+    def notify_with(self, bucket: str, **configuration: Any) -> None:
+        """The bucket's notification configuration is this."""
+        self.client("s3").put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration=configuration
+        )
+
+    def notify_by_topic(self, bucket: str, url: str, *, is_raw: bool) -> None:
+        """The bucket's events come to the queue through SNS."""
+        sns = self.client("sns")
+        topic = sns.create_topic(Name=f"topic-{next(_numbers)}")["TopicArn"]
+        sns.subscribe(
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=self.queue_arn(url),
+            Attributes={"RawMessageDelivery": str(is_raw).lower()},
+        )
+        self.notify_with(
+            bucket,
+            TopicConfigurations=[
+                {"TopicArn": topic, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}
+            ],
+        )
+
+    def notify_by_eventbridge(self, bucket: str, url: str) -> None:
+        """The bucket's events come to the queue through EventBridge."""
+        events, name = self.client("events"), f"rule-{next(_numbers)}"
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.s3"]}))
+        events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": self.queue_arn(url)}])
+        self.notify_with(bucket, EventBridgeConfiguration={})
+
+    def send(self, url: str, *bodies: str) -> None:
+        """The messages are in the queue."""
+        for start in range(0, len(bodies), 10):
+            entries = [
+                {"Id": str(number), "MessageBody": body}
+                for number, body in enumerate(bodies[start : start + 10])
+            ]
+            self.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+    def messages(self, url: str) -> int:
+        """How many messages the queue has, those that somebody received among them."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(found["Attributes"][name]) for name in names)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            client.close()
+        # moto keeps what it has for the process, not for the server
+        requests.post(f"{self.url}/moto-api/reset", timeout=10)
+        self._server.stop()
+
+
+def s3_event(bucket: str, key: str, name: str = "ObjectCreated:Put") -> str:
+    """A message as S3 sends it for the key as it stands there, encoded already."""
+    s3 = {"bucket": {"name": bucket}, "object": {"key": key, "size": 1}}
+    record = {"eventSource": "aws:s3", "eventName": name, "s3": s3}
+    return json.dumps({"Records": [record]})

@@ -1,0 +1,49 @@
+"""Files that take long: what is told of them meanwhile, and which path they go."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from ingest_assets.engine import file_reading
+from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
+from ingest_assets_tests.end_to_end.workshop import Workshop
+
+
+def test_a_file_that_takes_long_tells_how_far_it_is(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(file_reading, "_TOLD_EVERY", timedelta(0))
+    workshop.put("a.jsonl", json_lines(orders(1, 100)))
+    workshop.put("b.jsonl", json_lines(orders(101, 100_000)))
+    with caplog.at_level(logging.INFO, "ingest_assets"):
+        workshop.ingest()
+    told = [record for record in caplog.records if "rows read so far" in record.message]
+    rows = [vars(record)["rows"] for record in told if vars(record)["key"] == "b.jsonl"]
+    assert len(rows) > 1
+    assert rows == sorted(rows)
+    assert rows[-1] < 100_000
+    assert len(workshop.rows()) == 100_100
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_file_that_only_brings_columns_is_read_by_the_fast_path_then(
+    workshop: Workshop, is_first: bool
+) -> None:
+    if not is_first:
+        workshop.put("a.jsonl", json_lines(orders(1, 3)))
+    workshop.put("b.jsonl", json_lines(orders(4, 3, note="new")))
+    workshop.put("c.jsonl", json_lines(orders(7, 3, note=1)))
+    materialized = _paths(workshop)
+    assert materialized["b.jsonl"] == "fast"
+    assert materialized["c.jsonl"] == "careful"
+    assert [row["note"] for row in workshop.rows()][-6:] == ["new"] * 3 + [None] * 3
+
+
+def _paths(workshop: Workshop) -> dict[str, str]:
+    workshop.ingest(schema={"on_type_change": "rescue"})
+    with workshop.deployment.ledger.transaction() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT key, detail ->> 'path' FROM ingest.attempts JOIN ingest.files USING (file_id)"
+        )
+        return dict(found.tuples())
