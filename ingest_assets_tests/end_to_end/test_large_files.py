@@ -44,6 +44,7 @@ def _paths(workshop: Workshop) -> dict[str, str]:
     workshop.ingest(schema={"on_type_change": "rescue"})
     with workshop.deployment.ledger.transaction() as connection:
         found = connection.exec_driver_sql(
-            "SELECT key, detail ->> 'path' FROM ingest.attempts JOIN ingest.files USING (file_id)"
+            "SELECT key, detail ->> 'path' AS path"
+            " FROM ingest.attempts JOIN ingest.files USING (file_id)"
         )
-        return dict(found.tuples())
+        return {row.key: row.path for row in found}
