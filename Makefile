@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALLED := $(VENV)/.installed
+CLUSTERS := $(VENV)/.clusters
 # Tests wait much for services and leases, so two cores carry four processes of them.
 PROCESSES ?= 4
 
@@ -25,10 +26,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e ".[dev]"
 	@touch $@
 
+# Spark is as large as all else together, and only tests and the type checker want it.
+$(CLUSTERS): $(INSTALLED)
+	@echo "Installing Spark and Sail into $(VENV)"
+	@$(PIP) install -c constraints.txt -e ".[clusters]"
+	@touch $@
+
 demo: setup ## run it all on this machine: sample files, S3, Postgres, the Dagster UI
 	@$(BIN)/ingest-assets demo
 
-check: setup ## lint, format, types, and whether the code location loads
+check: setup $(CLUSTERS) ## lint, format, types, and whether the code location loads
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -36,7 +43,7 @@ check: setup ## lint, format, types, and whether the code location loads
 	INGEST_DEFS=ingest_assets/demo/defs \
 		$(BIN)/dagster definitions validate -m ingest_assets.definitions --log-level warning
 
-test: setup ## all tests, against real services that they start and stop themselves
+test: setup $(CLUSTERS) ## all tests, against real services that they start and stop themselves
 	$(BIN)/python -m pytest -m "not alone" --numprocesses $(PROCESSES) --dist worksteal --durations=15
 	$(BIN)/python -m pytest -m alone
 

@@ -4,6 +4,7 @@ No I/O and no Dagster here. The field names, their defaults and their meaning ar
 `docs/declaration.md`; a field whose work is not built yet accepts its default only.
 """
 
+import importlib.util
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     Field,
     PositiveInt,
     ValidationError,
@@ -102,6 +104,15 @@ class Retries(Declared):
         return [timedelta(minutes=minutes) for minutes in self.backoff_minutes]
 
 
+def _installed(engine: str) -> str:
+    if engine == "spark" and importlib.util.find_spec("dagster_pyspark") is None:
+        raise ValueError(
+            "spark needs dagster-pyspark and pyspark, which are not installed here; install "
+            "ingest_assets[spark], with the version of pyspark that the cluster has"
+        )
+    return engine
+
+
 class Ingestion(Declared):
     """One declaration: which files go into which table, and under what rules."""
 
@@ -116,7 +127,7 @@ class Ingestion(Declared):
     transform: Annotated[str | None, not_yet(None)] = None
     quality: Annotated[list[dict[str, Any]], not_yet([])] = Field(default_factory=list)
     batch: Batch = Batch()
-    engine: Annotated[Literal["local", "spark"], not_yet("local")] = "local"
+    engine: Annotated[Literal["local", "spark"], AfterValidator(_installed)] = "local"
     schedule: Schedule | None = None
     retries: Retries = Retries()
     dead_letter: DeadLetter = DeadLetter()

@@ -66,10 +66,14 @@ def held_back() -> Iterator[None]:
 
 def wait_for(futures: Collection["Future[Any]"]) -> None:
     """All of them are done; an interrupt ends the wait and leaves them as they are."""
-    is_waiting = True
-    while is_waiting:
-        with held_back():
-            is_waiting = bool(wait(futures, timeout=_LOOK_SECONDS).not_done)
+    while look(futures):
+        pass
+
+
+def look(futures: Collection["Future[Any]"]) -> bool:
+    """Some of them are not done after a short wait, with interrupts held back meanwhile."""
+    with held_back():
+        return bool(wait(futures, timeout=_LOOK_SECONDS).not_done)
 
 
 def end(pool: ThreadPoolExecutor) -> None:

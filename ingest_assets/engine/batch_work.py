@@ -10,6 +10,7 @@ from ingest_assets.engine.batch_lines import log_committed, log_read
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
+from ingest_assets.engine.spreading import Cluster
 from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
@@ -52,8 +53,10 @@ class BatchWork:
         claimed = self.claimed
         return about(ingestion=claimed.ingestion, batch_id=claimed.batch_id, run_id=self.run_id)
 
-    def stage(self) -> StagedBatch:
+    def stage(self, cluster: Cluster | None = None) -> StagedBatch:
         """Every file is read and judged, the good rows are in data files that nobody sees yet.
+
+        The cluster reads them where the declaration's `engine` is one.
 
         Raises:
             Whatever fails the batch as a whole, after its files were given back or FAILED.
@@ -61,7 +64,8 @@ class BatchWork:
         with self._told():
             started = time.monotonic()
             try:
-                staged = stage(self.deployment, self.ingestion, self.claimed, self._open_state())
+                state = self._open_state()
+                staged = stage(self.deployment, self.ingestion, self.claimed, state, cluster)
             except BaseException as error:
                 self._give_up(error, None, _Begun())
                 raise

@@ -74,7 +74,7 @@ def ahead(
         return group
 
     try:
-        for members in _grouped(files):
+        for members in grouped(files, GROUP_FILES, GROUP_BYTES):
             size_bytes = sum(file.source.size_bytes for file in members)
             while waiting and (
                 len(waiting) == GROUPS_AHEAD
@@ -89,11 +89,14 @@ def ahead(
         interrupts.end(readers)
 
 
-def _grouped(files: Sequence[ClaimedFile]) -> Iterator[Sequence[ClaimedFile]]:
+def grouped(
+    files: Sequence[ClaimedFile], most_files: int, most_bytes: int
+) -> Iterator[Sequence[ClaimedFile]]:
+    """Files that follow each other, as many as come to so much as stored; one at least."""
     start, size_bytes = 0, 0
     for position, file in enumerate(files):
         size_bytes += file.source.size_bytes
-        if position > start and (size_bytes > GROUP_BYTES or position - start == GROUP_FILES):
+        if position > start and (size_bytes > most_bytes or position - start == most_files):
             yield files[start:position]
             start, size_bytes = position, file.source.size_bytes
     if files:

@@ -1,6 +1,6 @@
 """The schema of a table in the course of one batch: what it is, and the versions that come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -57,6 +57,35 @@ class SchemaState:
         self.change_index = self._add("ACTIVE", columns, found, None)
         return self.change_index
 
+    def adopt(self, changes: Sequence[SchemaChange]) -> list[int]:
+        """Staged: what these changes bring, which were found elsewhere; their indices here.
+
+        A shape that is PENDING already stays the one that it is.
+
+        Raises:
+            As `bring`.
+        """
+        indices = []
+        for change in changes:
+            if change.status == "PENDING":
+                known = self._pending(change.fingerprint)
+                indices.append(len(self.changes) if known is None else known)
+                if known is None:
+                    self.changes.append(change)
+                continue
+            columns = columns_from_json(change.fields)
+            self.target.evolve(columns)
+            self.columns, self.change_index = columns, len(self.changes)
+            self.changes.append(change)
+            indices.append(self.change_index)
+        return indices
+
+    def _pending(self, wanted: str) -> int | None:
+        for index, change in enumerate(self.changes):
+            if (change.status, change.fingerprint) == ("PENDING", wanted):
+                return index
+        return None
+
     def park(
         self,
         columns: Columns,
@@ -68,10 +97,9 @@ class SchemaState:
 
         `always_present`: the columns that are required once somebody accepts it.
         """
-        wanted = fingerprint(columns)
-        for index, change in enumerate(self.changes):
-            if (change.status, change.fingerprint) == ("PENDING", wanted):
-                return index
+        known = self._pending(fingerprint(columns))
+        if known is not None:
+            return known
         present = {"always_present": sorted(always_present)}
         return self._add("PENDING", columns, found, file_id, present)
 

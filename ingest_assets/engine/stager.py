@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 
-from ingest_assets.deployment import Deployment
 from ingest_assets.engine.failed_file import failed, parked, routed
 from ingest_assets.engine.fetching import Fetched, Group, ahead
 from ingest_assets.engine.file_bytes import fetch
@@ -26,6 +25,7 @@ from ingest_assets.errors import (
 )
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Stumbled
+from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
@@ -54,17 +54,18 @@ def _origin(file: ClaimedFile, row_count: int) -> Origin:
 class Stager:
     def __init__(
         self,
-        deployment: Deployment,
+        store: SourceStore,
         ingestion: Ingestion,
         state: SchemaState,
         main: Sink,
         rejected: Sink,
+        ingested_at: datetime,
     ) -> None:
-        self._store = deployment.store(ingestion)
+        self._store = store
         self._reader = ingestion.format.reader()
-        self._ingestion = ingestion
-        self._state = state
-        self._ingested_at = datetime.now(UTC)
+        self.ingestion = ingestion
+        self.state = state
+        self.ingested_at = ingested_at
         self.main = main
         self.rejected = rejected
 
@@ -75,7 +76,7 @@ class Stager:
         none is, one file is read after the other.
         """
         known = 0
-        while self._state.columns is None and known < len(files):
+        while self.state.columns is None and known < len(files):
             yield from self._outcomes(files[known : known + 1])
             known += 1
         yield from self._outcomes(files[known:])
@@ -85,7 +86,7 @@ class Stager:
             yield from self._outcomes_of(group)
 
     def _fetch(self, file: ClaimedFile) -> Content:
-        return fetch(self._store, self._ingestion, file)
+        return fetch(self._store, self.ingestion, file)
 
     def _read_together(
         self, files: Sequence[ClaimedFile], fetches: Sequence[Fetched]
@@ -96,13 +97,13 @@ class Stager:
             Stumbled, FileContentError: one of them is not.
         """
         started = time.monotonic()
-        columns = self._state.columns
+        columns = self.state.columns
         if columns is None or any(file.moves_to is not None for file in files):
             raise Stumbled
         contents = [fetched.content for fetched in fetches]
         rows, counts = self._reader.read_together(contents, columns)
         origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
-        rows = with_lineage(rows, origins, self._ingested_at)
+        rows = with_lineage(rows, origins, self.ingested_at)
         return _ReadTogether(columns, rows, counts, time.monotonic() - started)
 
     def _outcomes_of(self, group: Group[_ReadTogether]) -> Iterator[FileOutcome]:
@@ -112,7 +113,7 @@ class Stager:
         """
         if group.read is not None and group.read.exception() is None:
             together = group.read.result()
-            if together.columns is self._state.columns:
+            if together.columns is self.state.columns:
                 with contextlib.suppress(FileContentError):
                     yield from self._ingest_together(group, together)
                     return
@@ -122,7 +123,7 @@ class Stager:
     def _ingest_together(
         self, group: Group[_ReadTogether], together: _ReadTogether
     ) -> list[FileOutcome]:
-        with self._state.undone_if_it_fails():
+        with self.state.undone_if_it_fails():
             if together.rows.num_rows:
                 self._shared_rows().write(together.rows)
         return [
@@ -132,8 +133,8 @@ class Stager:
                 rows=count,
                 bytes=file.source.size_bytes,
                 seconds=fetching.result().seconds + together.seconds / len(group.files),
-                change_index=self._state.change_index,
-                schema_version=self._state.version,
+                change_index=self.state.change_index,
+                schema_version=self.state.version,
                 detail={"path": "fast"},
             )
             for file, count, fetching in zip(
@@ -165,24 +166,24 @@ class Stager:
                 file,
                 error,
                 is_final=isinstance(error, IngestError) and not error.is_retryable,
-                attempts=self._ingestion.retries.attempts,
+                attempts=self.ingestion.retries.attempts,
                 seconds=time.monotonic() - started,
             )
 
     def _ingest(self, file: ClaimedFile, content: Content, started: float) -> FileOutcome:
         reading = FileReading(
-            self._ingestion,
+            self.ingestion,
             self._reader,
-            self._state,
+            self.state,
             file,
             own_rows=self._own_rows,
             own_rejected=self._own_rejected,
             with_lineage=lambda rows: with_lineage(
-                rows, [_origin(file, rows.num_rows)], self._ingested_at
+                rows, [_origin(file, rows.num_rows)], self.ingested_at
             ),
         )
         try:
-            with self._state.undone_if_it_fails():
+            with self.state.undone_if_it_fails():
                 reading.read(content)
                 reading.evolve()
                 # In this order: after the rows are kept, nothing can fail for this file alone.
@@ -202,17 +203,17 @@ class Stager:
             rejected=reading.rejected.row_count,
             bytes=file.source.size_bytes,
             seconds=time.monotonic() - started,
-            change_index=self._state.change_index,
-            schema_version=self._state.version,
+            change_index=self.state.change_index,
+            schema_version=self.state.version,
             detail=reading.detail,
         )
 
     def _shared_rows(self) -> DataFileWriter:
-        self._state.hold_lineage()
+        self.state.hold_lineage()
         return self.main.shared()
 
     def _own_rows(self) -> DataFileWriter:
-        self._state.hold_lineage()
+        self.state.hold_lineage()
         return self.main.own()
 
     def _shared_rejected(self) -> DataFileWriter:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
+from ingest_assets.engine.spreading import Cluster, Spreading
 from ingest_assets.engine.stager import Stager
 from ingest_assets.engine.steps import judged
 from ingest_assets.ingestion import Ingestion
@@ -48,29 +50,36 @@ def stage(
     ingestion: Ingestion,
     claimed: ClaimedBatch,
     state: SchemaState,
+    cluster: Cluster | None = None,
 ) -> StagedBatch:
     """Every file of the batch has its outcome, and the good ones their rows in data files.
 
     Files are judged in the order of the claim, whatever order their bytes arrive in: a column that
-    one file adds is there for the next. A file's failure is its own and leaves no trace; only a
-    fault of the ledger, the catalog, the warehouse or the configuration fails the batch as a whole.
+    one file adds is there for the next. So it is where a `cluster`
+    reads many at once. A file's failure is its own and leaves no trace; only a fault of the ledger,
+    the catalog, the warehouse, the cluster or the configuration fails the batch as a whole.
 
     Raises:
-        CatalogError, LedgerError, ConfigurationError: the batch cannot be staged; orphan data files
-            may be left.
+        CatalogError, LedgerError, ConfigurationError, ClusterError: the batch cannot be staged;
+            orphan data files may be left.
     """
     batch_id = claimed.batch_id
     owner = deployment.owner(ingestion)
     rejected_target = open_rejected(deployment.catalog, ingestion.table.identifier, owner)
     stager = Stager(
-        deployment,
+        deployment.store(ingestion),
         ingestion,
         state,
         main=Sink(state.target, batch_id),
         rejected=Sink(rejected_target, f"{batch_id}-rejected"),
+        ingested_at=datetime.now(UTC),
     )
+    reading: Stager | Spreading = stager
+    if cluster is not None:
+        connection = deployment.connection(ingestion, ingestion.source.connection)
+        reading = Spreading(stager, cluster, connection, batch_id)
     outcomes = []
-    for outcome in stager.outcomes(claimed.files):
+    for outcome in reading.outcomes(claimed.files):
         outcomes.append(outcome)
         judged(outcome)
     column, ids = _leaving(claimed, outcomes)

@@ -12,6 +12,7 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.batch_work import BatchWork
+from ingest_assets.engine.spreading import Cluster
 from ingest_assets.engine.staging import StagedBatch
 from ingest_assets.errors import IngestError
 from ingest_assets.files.partition_key import key_of
@@ -26,6 +27,7 @@ from ingest_assets.orchestration.names import (
 from ingest_assets.orchestration.reporting import column_schema
 from ingest_assets.orchestration.run_batches import claimed_batches
 from ingest_assets.orchestration.run_report import RunReport
+from ingest_assets.orchestration.spark_session import cluster_of
 
 
 def build_asset(
@@ -91,11 +93,11 @@ def _ingest_op(ingestion: Ingestion, deployment: DeploymentSource) -> dg.OpDefin
     def ingest(context: dg.OpExecutionContext) -> Iterator[dg.DynamicOutput[BatchToCommit]]:
         # Once, because a tick may move partitions while the run goes on.
         keys = [key_of(partition_key) for partition_key in context.partition_keys]
-        services = deployment()
+        services, cluster = deployment(), cluster_of(ingestion)
         report, error = RunReport(context, services, ingestion, keys), None
         try:
             for work in claimed_batches(context, services, ingestion, keys):
-                staged = _staged(context, work)
+                staged = _staged(context, work, cluster)
                 if staged is not None:
                     batch = BatchToCommit(work, staged)
                     yield dg.DynamicOutput(batch, mapping_key=work.claimed.batch_id)
@@ -113,12 +115,14 @@ def _ingest_op(ingestion: Ingestion, deployment: DeploymentSource) -> dg.OpDefin
     return ingest
 
 
-def _staged(context: dg.OpExecutionContext, work: BatchWork) -> StagedBatch | None:
+def _staged(
+    context: dg.OpExecutionContext, work: BatchWork, cluster: Cluster | None
+) -> StagedBatch | None:
     """None when the batch failed as a whole; why is in the ledger."""
     batch_id = work.claimed.batch_id
     context.log.info("Batch %s: reading %s files.", batch_id, len(work.claimed.files))
     try:
-        return work.stage()
+        return work.stage(cluster)
     except Exception:
         context.log.exception("Batch %s could not be staged.", batch_id)
         return None

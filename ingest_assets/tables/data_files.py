@@ -23,6 +23,8 @@ from ingest_assets.tables.conforming import conformed
 from ingest_assets.tables.iceberg_types import arrow_file_schema
 from ingest_assets.tables.target import Target
 
+__all__ = ["DataFile", "DataFileWriter"]
+
 FLUSH_BYTES = 16 * 1024**2
 """Arrow bytes that are gathered before a row group is written."""
 OPEN_FILES = 32

@@ -16,6 +16,7 @@ from ingest_assets.engine import batch_work
 from ingest_assets.engine.arrivals import find_files
 from ingest_assets.engine.discovery import discover
 from ingest_assets.engine.recovery import recover
+from ingest_assets.engine.spreading import Cluster
 from ingest_assets.errors import IngestError
 from ingest_assets.files.notifications import queue
 from ingest_assets.files.store import SourceStore
@@ -74,14 +75,16 @@ def one_tick(deployment: Deployment, ingestion: Ingestion) -> None:
         run_tick(deployment, ingestion, instance, "sensor")
 
 
-def engine_pass(deployment: Deployment, ingestion: Ingestion) -> None:
+def engine_pass(
+    deployment: Deployment, ingestion: Ingestion, cluster: Cluster | None = None
+) -> None:
     """As a pass, without Dagster: recovery, a listing, and batches until none is left."""
     deployment.ledger.register(ingestion.name, ingestion.table.identifier)
     with deployment.ledger.transaction() as connection:
         changed_files.follow(connection, ingestion.name, ingestion.source.on_changed_file)
     recover(deployment, ingestion)
     discover(deployment, ingestion)
-    engine_batches(deployment, ingestion)
+    engine_batches(deployment, ingestion, cluster)
 
 
 def notified_pass(deployment: Deployment, ingestion: Ingestion) -> None:
@@ -96,7 +99,9 @@ def notified_pass(deployment: Deployment, ingestion: Ingestion) -> None:
     engine_batches(deployment, ingestion)
 
 
-def engine_batches(deployment: Deployment, ingestion: Ingestion) -> None:
+def engine_batches(
+    deployment: Deployment, ingestion: Ingestion, cluster: Cluster | None = None
+) -> None:
     """The batches that wait, and those that can be planned, are worked on; at most twenty."""
     for _ in range(20):
         with deployment.ledger.transaction() as connection:
@@ -106,16 +111,18 @@ def engine_batches(deployment: Deployment, ingestion: Ingestion) -> None:
             waiting = [planned.batch_id] if planned else []
         if not waiting:
             return
-        _work_on(deployment, ingestion, waiting[0])
+        _work_on(deployment, ingestion, waiting[0], cluster)
 
 
-def _work_on(deployment: Deployment, ingestion: Ingestion, batch_id: str) -> None:
+def _work_on(
+    deployment: Deployment, ingestion: Ingestion, batch_id: str, cluster: Cluster | None
+) -> None:
     """As the asset does it: what fails is in the ledger, and the next batch is begun."""
     work = batch_work.claim(deployment, ingestion, batch_id, run_id=None)
     if work is None:
         return
     try:
-        work.land(work.stage())
+        work.land(work.stage(cluster))
     except IngestError as error:
         sys.stderr.write(f"Batch {batch_id}: {type(error).__name__}: {error}\n")
 

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.workshop import Workshop
+from ingest_assets_tests.spark_cluster import StandaloneCluster
 
 
 @pytest.fixture
@@ -20,6 +22,26 @@ def workshop(
     made = Workshop(tmp_path / "home", fresh_database, s3, bucket)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def spark_cluster(service_folder: Path, s3: Any) -> Iterator[StandaloneCluster]:
+    """A cluster whose executors know the S3 server."""
+    folder = service_folder / "spark"
+    folder.mkdir()
+    with StandaloneCluster(folder, s3.env()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def spark_session(spark_cluster: StandaloneCluster) -> Iterator[SparkSession]:
+    """The session of this process on that cluster, which the product finds for itself."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in spark_cluster.env().items():
+            patched.setenv(name, value)
+        session = SparkSession.builder.getOrCreate()
+        yield session
+        session.stop()
 
 
 @pytest.fixture

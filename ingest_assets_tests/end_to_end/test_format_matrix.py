@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 from pyarrow import orc
+from pyspark.sql import SparkSession
 
 from ingest_assets_tests.end_to_end.sample_orders import Row, csv_file, json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
@@ -104,6 +105,18 @@ def _cut(name: str, suffix: str, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", _FORMATS)
 def test_the_same_rows_whatever_the_compression(workshop: Workshop, name: str) -> None:
+    _check_matrix(workshop, name, "local")
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("name", _FORMATS)
+def test_the_same_rows_on_a_spark_cluster(
+    workshop: Workshop, spark_session: SparkSession, name: str
+) -> None:
+    _check_matrix(workshop, name, "spark")
+
+
+def _check_matrix(workshop: Workshop, name: str, engine: str) -> None:
     declared, write = _FORMATS[name]
     whole = write(_CLEAN)
     files = {
@@ -116,7 +129,7 @@ def test_the_same_rows_whatever_the_compression(workshop: Workshop, name: str) -
         for key, data in files.items():
             workshop.put(f"{key}.{suffix}", compress(data))
         workshop.put(f"4-cut.{suffix}", _cut(name, suffix, compress(whole)))
-    workshop.ingest(format=declared)
+    workshop.ingest(format=declared, engine=engine)
     known = workshop.files()
     found = {key: known[key] for key in sorted(known)}
     for suffix in _CODECS:

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from ingest_assets.deployment import Deployment
 from ingest_assets.engine import gathered
 from ingest_assets.engine.fetching import GROUP_BYTES
 from ingest_assets.engine.schema_state import SchemaState
@@ -21,6 +20,7 @@ from ingest_assets.engine.stager import Stager
 from ingest_assets.files.reading import gather
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.source_file import SourceFile
+from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
@@ -54,9 +54,6 @@ class Bucket:
     bodies: dict[str, bytes]
     before: dict[str, Callable[[], Any]] = field(default_factory=dict)
 
-    def store(self, _ingestion: Ingestion) -> "Bucket":
-        return self
-
     def fetch(self, source: SourceFile) -> Content:
         self.before.get(source.key, lambda: None)()
         body = self.bodies[source.key]
@@ -70,7 +67,7 @@ def _staged(
     state = SchemaState(lake.open(), columns, 1)
     rejected = Sink(open_rejected(lake.catalog, lake.identifier, OWNER), "batch-rejected")
     main = Sink(state.target, "batch")
-    stager = Stager(cast(Deployment, bucket), INGESTION, state, main, rejected)
+    stager = Stager(cast(SourceStore, bucket), INGESTION, state, main, rejected, NOW)
     files = [
         ClaimedFile(number, number, SourceFile(key, f"s3://b/{key}", size, "e", NOW), None, 0, 0)
         for number, (key, size) in enumerate(sizes.items(), 1)

@@ -1,0 +1,208 @@
+"""A batch that is read in slices comes out as one that is read in order, whatever is in it.
+
+A failure names its seed: `SLICES_SEED=17` runs that one alone; `SLICES_SEEDS` says how many.
+"""
+
+import gzip
+import os
+import pickle
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest_assets.engine import slices, spreading
+from ingest_assets.engine.slices import ReadSlice, Slice
+from ingest_assets.errors import CatalogError
+from ingest_assets_tests.chaos import work
+from ingest_assets_tests.conftest import database
+from ingest_assets_tests.end_to_end.deciding import versions
+from ingest_assets_tests.end_to_end.sample_orders import Row, json_lines, orders
+from ingest_assets_tests.end_to_end.workshop import Workshop
+
+
+@dataclass
+class InThisProcess:
+    """A cluster that gets and gives what can be pickled, and reads in another order."""
+
+    counts: list[int] = field(default_factory=list)
+    """The slices of each round."""
+
+    def read(self, cuts: Sequence[Slice]) -> list[ReadSlice]:
+        self.counts.append(len(cuts))
+        sent = [pickle.dumps(cut) for cut in cuts]
+        done = {
+            n: pickle.dumps(slices.read(pickle.loads(sent[n]))) for n in reversed(range(len(sent)))
+        }
+        return [pickle.loads(done[n]) for n in range(len(sent))]
+
+
+@pytest.fixture
+def twin(
+    workshop: Workshop, tmp_path: Path, postgres_url: str, migrated: str
+) -> Iterator[Workshop]:
+    """Another deployment on the same bucket."""
+    with database(postgres_url, like=migrated) as url:
+        made = Workshop(tmp_path / "twin", url, workshop.s3, workshop.bucket)
+        yield made
+        made.close()
+
+
+def _file(rng: random.Random, number: int) -> bytes:
+    """Plain more often than not, or any of what a batch may meet."""
+    rows = orders(number * 10, rng.randint(1, 3))
+    match rng.randint(0, 17):
+        case 0:
+            return json_lines([row | {f"new_{rng.randint(0, 2)}": "x"} for row in rows])
+        case 1:
+            return json_lines([row | {"new_0": 1} for row in rows])  # unless it is a text by now
+        case 2:
+            return json_lines(
+                [row | {"nested": {"a": 1, f"b_{rng.randint(0, 2)}": 2}} for row in rows]
+            )
+        case 3:
+            return json_lines([row | {"amount": 2**40} for row in rows])
+        case 4:
+            return json_lines([row | {"order_id": "many"} for row in rows])  # parked
+        case 5:
+            return json_lines([{**rows[0], "amount": "much"}, *orders(number * 10 + 5, 4)])
+        case 6:
+            return json_lines(orders(number * 10, 9)) + b"no json at all\n"
+        case 7:
+            return gzip.compress(json_lines(rows))[:-9]
+        case 8:
+            return b""
+        case 9:
+            del rows[0]["customer"]
+            return json_lines(rows[:1])  # parked: a column that every file has
+        case 10:
+            return b"no json\n"
+        case _:
+            return json_lines(rows)
+
+
+def _seen(workshop: Workshop) -> dict[str, Any]:
+    """All that may not depend on who read the files."""
+    files = workshop.files()
+    return {
+        "statuses": workshop.statuses(),
+        "errors": {key: (row.error, row.rows, row.schema_version) for key, row in files.items()},
+        "rows": _told(workshop.rows()),
+        "rejected": _told(workshop.rows("raw.orders__rejected")),
+        "versions": {
+            number: (v.status, v.fields, v.difference and v.difference.to_json(), v.files)
+            for number, v in versions(workshop).items()
+        },
+    }
+
+
+def _told(rows: list[Row]) -> list[Row]:
+    return [
+        {k: v for k, v in row.items() if k not in ("_ingested_at", "_content_id")} for row in rows
+    ]
+
+
+def _seeds() -> list[int]:
+    if "SLICES_SEED" in os.environ:
+        return [int(os.environ["SLICES_SEED"])]
+    return list(range(int(os.environ.get("SLICES_SEEDS", "8"))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", _seeds(), ids=lambda seed: f"seed {seed}")
+def test_slices_give_what_reading_in_order_gives(
+    workshop: Workshop, twin: Workshop, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = random.Random(seed)
+    monkeypatch.setattr(spreading, "SLICE_FILES", rng.randint(1, 4))
+    rules = {
+        "on_type_change": rng.choice(["review", "rescue"]),
+        "on_new_column": rng.choice(["merge", "merge", "rescue"]),
+    }
+    cluster = InThisProcess()
+    for start in (0, 12):
+        for number in range(start, start + 12):
+            workshop.put(f"{number:03d}", _file(rng, number))
+        work.engine_pass(workshop.deployment, workshop.ingestion(schema=rules))
+        work.engine_pass(twin.deployment, twin.ingestion(schema=rules), cluster)
+    found, expected = _seen(twin), _seen(workshop)
+    for name in expected:
+        assert found[name] == expected[name]
+    assert sum(cluster.counts) > 0
+
+
+def test_only_what_is_not_plain_is_read_again_after_a_new_column(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "SLICE_FILES", 1)
+    rescued = [{**row, "amount": "much" if row["order_id"] == 51 else 1.5} for row in orders(50, 9)]
+    bodies = [
+        orders(10),
+        orders(20),
+        orders(30, note="x"),
+        orders(40),
+        rescued,
+        orders(60, note="y"),
+    ]
+    for number, rows in enumerate(bodies):
+        workshop.put(f"{number}", json_lines(rows))
+    cluster = InThisProcess()
+    work.engine_pass(workshop.deployment, workshop.ingestion(), cluster)
+    assert cluster.counts == [5, 2]  # the first file is read here; 4 and 5 again
+    assert len(workshop.rows()) == 5 * 3 + 9
+    assert _data_files(workshop) == 6
+
+
+def test_data_files_of_what_is_read_again_are_deleted(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "SLICE_FILES", 1)
+    for number in range(4):
+        workshop.put(
+            f"{number}", json_lines(orders(number * 10, **({f"c{number}": 1} if number else {})))
+        )
+    cluster = InThisProcess()
+    work.engine_pass(workshop.deployment, workshop.ingestion(), cluster)
+    assert cluster.counts == [3, 2, 1]
+    assert _data_files(workshop) == 4
+
+
+def test_a_slice_that_cannot_be_read_fails_the_batch_and_leaves_nothing(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(InThisProcess):
+        def read(self, cuts: Sequence[Slice]) -> list[ReadSlice]:
+            raise CatalogError("the warehouse is out of reach")
+
+    workshop.put("0", json_lines(orders(1)))
+    workshop.put("1", json_lines(orders(10)))
+    work.engine_pass(workshop.deployment, workshop.ingestion(), Broken())
+    assert set(workshop.statuses().values()) == {"FAILED"}
+    assert workshop.rows() == []
+
+
+def test_a_slice_has_no_password_of_the_catalog(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYICEBERG_CATALOG__LAKE__S3__SECRET_ACCESS_KEY", "key-of-the-warehouse")
+    seen: list[Slice] = []
+
+    class Watched(InThisProcess):
+        def read(self, cuts: Sequence[Slice]) -> list[ReadSlice]:
+            seen.extend(cuts)
+            return super().read(cuts)
+
+    for number in range(2):
+        workshop.put(f"{number}", json_lines(orders(number * 10)))
+    work.engine_pass(workshop.deployment, workshop.ingestion(), Watched())
+    [cut] = seen
+    assert cut.table.io_properties == {"s3.secret-access-key": "key-of-the-warehouse"}
+    assert "key-of-the-warehouse" not in repr(cut)
+
+
+def _data_files(workshop: Workshop) -> int:
+    """How many there are in the warehouse of the table, named by a snapshot or not."""
+    return len(list((workshop.deployment.settings.warehouse / "raw").rglob("orders/**/*.parquet")))
