@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -17,14 +18,16 @@ _SECONDS = 60
 
 
 class StandaloneCluster:
-    """Its executors have the environment that is given, as those of a real cluster have theirs."""
+    """Its executors have the environment that is given, as those of a real cluster have theirs.
+
+    The workers are hosts of their own to Spark, which puts no two tries at a task on one host.
+    """
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self._folder = folder
         self._env = {
             **os.environ,
             **env,
-            "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_NO_DAEMONIZE": "1",
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONWARNINGS": "ignore",
@@ -43,6 +46,7 @@ class StandaloneCluster:
             "spark.ui.enabled": "false",
             "spark.executor.memory": "512m",
             "spark.executor.cores": "1",
+            "spark.cores.max": str(WORKERS),  # so that two programs may run at once
             **{name.replace("_", "."): value for name, value in more.items()},
         }
         lines = "".join(f"{name} {value}\n" for name, value in settings.items())
@@ -55,12 +59,17 @@ class StandaloneCluster:
 
     def executors(self) -> list[psutil.Process]:
         """The JVMs of the executors that run now."""
-        return [
+        family = [
             child
             for process in self._processes
             for child in psutil.Process(process.pid).children(recursive=True)
-            if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline())
         ]
+        found = []
+        for child in family:
+            with suppress(psutil.Error):  # one that has just ended
+                if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
 
     def __enter__(self) -> Self:
         try:
@@ -71,20 +80,23 @@ class StandaloneCluster:
         return self
 
     def _start_all(self) -> None:
-        self._start("master.Master", "--port", "0", "--webui-port", "0")
+        self._start("master.Master", "127.0.0.1", "--port", "0", "--webui-port", "0")
         [self.url] = self._wait_for(r"Starting Spark master at (spark://\S+)", 1)
         for number in range(WORKERS):
-            own = ("--cores", "1", "--memory", "1g", "--webui-port", "0")
+            own = ("--cores", "2", "--memory", "2g", "--webui-port", "0")
             folder = self._folder / f"worker-{number}"
-            self._start("worker.Worker", *own, "--work-dir", str(folder), self.url)
+            self._start(
+                "worker.Worker", f"127.0.0.{number + 2}", *own, "--work-dir", str(folder), self.url
+            )
         self._wait_for(r"Registering worker", WORKERS)
 
-    def _start(self, name: str, *options: str) -> None:
-        command = (f"org.apache.spark.deploy.{name}", "--host", "127.0.0.1", *options)
+    def _start(self, name: str, host: str, *options: str) -> None:
+        command = (f"org.apache.spark.deploy.{name}", "--host", host, *options)
+        env = {**self._env, "SPARK_LOCAL_IP": host}
         program = Path(pyspark.__file__).parent / "bin" / "spark-class"
         with self._log.open("ab") as log:
             self._processes.append(
-                subprocess.Popen([str(program), *command], env=self._env, stdout=log, stderr=log)
+                subprocess.Popen([str(program), *command], env=env, stdout=log, stderr=log)
             )
 
     def _wait_for(self, pattern: str, count: int) -> list[str]:
