@@ -7,73 +7,80 @@ column of the table always is, and none is where the table's columns are numbere
 """
 
 import itertools
-import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ingest_assets.errors import UnterminatedQuoteError, WrongFormatError
+from ingest_assets.errors import ColumnNameError, WrongFormatError
 from ingest_assets.files.reading.compression import HEAD_BYTES
+from ingest_assets.files.reading.csv_beginning import (
+    DELIMITERS,
+    Beginning,
+    beginning,
+    header_below,
+    is_title,
+    marks_of,
+)
 from ingest_assets.files.reading.csv_fields import Marks
-from ingest_assets.files.reading.csv_records import Splitter
-from ingest_assets.files.reading.text_encoding import is_encoding
+from ingest_assets.files.reading.csv_records import Record, Splitter
+from ingest_assets.files.reading.line_ends import has_bare_returns, with_line_feeds
 from ingest_assets.schema.kinds import kind_of_text
 from ingest_assets.schema.names import column_name, column_names
 
-DELIMITERS = (",", "\t", ";", "|")
-_OPTIONS = (
-    "delimiter",
-    "quote",
-    "escape",
-    "header",
-    "encoding",
-    "null_values",
-    "skip_lines",
-    "comment",
-)
-_MARKS = ("delimiter", "quote", "escape", "comment")
-_SAMPLED_RECORDS = 200
+_GLANCED_RECORDS = 3
+"""So many tell that a file begins as it should; more are looked at where they do not."""
+_BLANK_NAMES = 2
+"""One column may have no name; more would collide."""
 _BOM = b"\xef\xbb\xbf"
-_TSV_NAME = re.compile(r"\.(tsv|tab)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Dialect:
     """`fields` are the names of the header or, without one, column_1, column_2, ...; none: the file
-    is empty. The first `skipped_lines` are passed over.
+    is empty. The first `lines_before` stand before the records, `skipped_lines` of them before the
+    header: declared ones, comments, and those of a title that was found.
     """
 
-    delimiter: str
-    quote: str | None
-    has_header: bool
+    marks: Marks
     fields: tuple[str, ...]
+    header_rows: int
+    lines_before: int
     null_values: tuple[str, ...] = ("",)
-    escape: str | None = None
-    comment: str | None = None
     skipped_lines: int = 0
+    has_bare_returns: bool = False
     encoding: str = "utf-8"
+    is_header_guessed: bool = False
+    has_title: bool = False
 
     def splitter(self, name: str) -> Splitter:
         """What splits the file's lines into records of this dialect."""
-        marks = Marks(self.delimiter, self.quote, self.escape, self.comment)
-        return Splitter(name, marks, frozenset(self.null_values), len(self.fields))
+        return Splitter(name, self.marks, frozenset(self.null_values), len(self.fields))
 
     def is_in_doubt(self, block: bytes) -> bool:
         """There is something in the block that only the records one by one can tell."""
-        if self.escape is not None and self.escape.encode() in block:
+        marks = self.marks
+        if len(marks.delimiter) > 1 or (marks.escape and marks.escape.encode() in block):
             return True
-        mark = (self.comment or "").encode()
+        mark = (marks.comment or "").encode()
         return bool(mark) and (block.startswith(mark) or b"\n" + mark in block)
+
+    @property
+    def is_header_known_again(self) -> bool:
+        """A record with the header's texts is the header, and not a row."""
+        return self.header_rows == 1 and len(self.fields) > 1 and all(self.fields)
 
     @property
     def detected(self) -> dict[str, str | int | bool]:
         """What a person would want to know of it."""
         told: dict[str, str | int | bool] = {
-            "delimiter": self.delimiter,
-            "quote": self.quote or "none",
-            "header": self.has_header,
+            "delimiter": self.marks.delimiter,
+            "quote": self.marks.quote or "none",
+            "header": self.header_rows if self.header_rows > 1 else bool(self.header_rows),
         }
+        if self.marks.escape is not None:
+            told["escape"] = self.marks.escape
+        if self.has_bare_returns:
+            told["line_end"] = "CR"
         if self.encoding != "utf-8":
             told["encoding"] = self.encoding
         if self.skipped_lines:
@@ -93,34 +100,53 @@ def detect(
     `head` are the first bytes, in UTF-8.
 
     Raises:
-        ColumnNameError: two fields of the header would become one column.
-        WrongFormatError: the lines do not end as lines of CSV do.
+        ColumnNameError: two fields of the header would become one column, or have no name.
+        WrongFormatError: the header cannot be read, or does not fit what follows.
     """
-    lines = _whole_lines(head.removeprefix(_BOM))
-    comment, escape = options.get("comment"), options.get("escape")
-    skipped = _skipped(lines, options.get("skip_lines", 0), comment)
+    head = head.removeprefix(_BOM)
+    is_bare = has_bare_returns(head, options.get("quote", '"'))
+    lines = _whole_lines(head, is_bare)
+    skipped = _skipped(lines, options.get("skip_lines", 0), options.get("comment"))
     lines = lines[skipped:]
-    quote = options.get("quote", '"')
-    if "quote" not in options and _is_single_quoted(lines):
-        quote = "'"
-    marks = Marks(",", quote, escape, comment)
-    delimiter = options.get("delimiter") or _delimiter(lines, marks, name)
-    nulls = ("", *options.get("null_values", ()))
-    first = _first(lines, replace(marks, delimiter=delimiter), name)
-    if any("\r" in field for field in first) and b"\n" not in head:
-        raise WrongFormatError(
-            f"{name}: the lines end with a carriage return alone. Nothing of the file was "
-            "written. Convert the line ends to line feeds."
-        )
-    has_header = options.get("header")
-    if has_header is None:
-        has_header = _is_header(first, known)
-    fields = first if has_header else [f"column_{n}" for n in range(1, len(first) + 1)]
-    column_names(fields)
-    names = tuple(fields)
+    marks = marks_of(lines, name, options)
+    found = beginning(lines, marks, name, skipped + 1, _GLANCED_RECORDS)
+    if not found.is_even or is_title(found.records[0]):
+        found = beginning(lines, marks, name, skipped + 1)
+    below = _below_title(lines, marks, found, name, options, known)
+    if below is not None:
+        marks, title_lines = below
+        skipped += title_lines
+        found = beginning(lines[title_lines:], marks, name, skipped + 1)
+    header_rows = _header_rows(found.records, name, options.get("header"), known)
+    top = found.records[:header_rows]
+    is_guessed = "header" not in options and (header_rows > 0 or "column_1" not in known)
+    fields = _fields(top) if top else _numbered(found, is_guessed=is_guessed)
+    if top or is_guessed:
+        _check(found.records, header_rows, fields, name)
     return Dialect(
-        delimiter, quote, bool(has_header), names, nulls, escape, comment, skipped, encoding
+        marks,
+        tuple(fields),
+        header_rows,
+        top[-1].line + top[-1].raw.count(b"\n") if top else skipped,
+        ("", *options.get("null_values", ())),
+        skipped,
+        is_bare,
+        encoding,
+        is_guessed and header_rows > 0,
+        below is not None,
     )
+
+
+def _whole_lines(head: bytes, has_bare_returns: bool) -> list[bytes]:
+    """Lines with their ends; one that may go on after the head is left out."""
+    is_cut = len(head) >= HEAD_BYTES - len(_BOM)
+    if has_bare_returns:
+        head = b"".join(with_line_feeds([head]))
+    parts = head.split(b"\n")
+    lines = [part + b"\n" for part in parts[:-1]]
+    if parts[-1] and (not is_cut or not lines):
+        lines.append(parts[-1])
+    return lines
 
 
 def _skipped(lines: list[bytes], declared: int, comment: str | None) -> int:
@@ -131,90 +157,86 @@ def _skipped(lines: list[bytes], declared: int, comment: str | None) -> int:
     return count
 
 
-def _whole_lines(head: bytes) -> list[bytes]:
-    """Lines with their ends; one that may go on after the head is left out."""
-    parts = head.split(b"\n")
-    lines = [part + b"\n" for part in parts[:-1]]
-    if parts[-1] and (len(head) < HEAD_BYTES - len(_BOM) or not lines):
-        lines.append(parts[-1])
-    return lines
+def _below_title(
+    lines: Sequence[bytes],
+    marks: Marks,
+    found: Beginning,
+    name: str,
+    options: Mapping[str, Any],
+    known: Collection[str],
+) -> tuple[Marks, int] | None:
+    """The marks of a table below a title, and the title's lines; only if there is none above it."""
+    first = found.records[0].fields if found.records else None
+    may_be_found = "skip_lines" not in options and options.get("header") in (None, True)
+    if first is None or not may_be_found:
+        return None
+    is_table = found.widths.count(len(first)) >= found.widths.count(found.width)
+    if is_table and _blank(first) < _BLANK_NAMES:
+        return None
+    others = [] if "delimiter" in options else [replace(marks, delimiter=d) for d in DELIMITERS]
+    return header_below(lines, [marks, *others], name, known)
 
 
-def _is_single_quoted(lines: list[bytes]) -> bool:
-    text = b"".join(lines)
-    if b'"' in text:
-        return False
-    marks = (*(delimiter.encode() for delimiter in DELIMITERS), b"\n", b"\r\n")
-    return sum(text.count(b"'" + mark) for mark in marks) >= 2 * len(lines) > 0
+def _blank(fields: Sequence[str | None]) -> int:
+    return sum(not field for field in fields)
 
 
-def _sample(lines: list[bytes], marks: Marks, name: str) -> Iterator[list[str]]:
-    """The fields of the first records, texts all; ends where the quotes cannot be followed."""
-    splitter = Splitter(name, marks, frozenset())
-    try:
-        for record in itertools.islice(splitter.records(lines, 1), _SAMPLED_RECORDS):
-            if record.fields is not None:
-                yield [field or "" for field in record.fields]
-    except UnterminatedQuoteError:
+def _header_rows(
+    records: Sequence[Record], name: str, declared: int | None, known: Collection[str]
+) -> int:
+    if not records or declared == 0:
+        return 0
+    first = [field or "" for field in records[0].fields or ()]
+    if declared is None and any(column_name(field) in known for field in first):
+        return 1
+    if declared is None and "column_1" in known:
+        return 0
+    for record in records[: declared or 1]:
+        if record.fields is None:
+            is_encoded = "UTF-8" in (record.reason or "")
+            raise WrongFormatError(
+                f"{name}: line {record.line} may be its header, but cannot be read: "
+                f"{record.reason}. Nothing of the file was written. Mend the line, or set "
+                f"format.options.{'encoding' if is_encoded else 'header to false'}."
+            )
+    if declared is not None:
+        return min(int(declared), len(records))
+    return int(not any(field and kind_of_text(field) != "string" for field in first))
+
+
+def _numbered(found: Beginning, *, is_guessed: bool) -> list[str]:
+    """Names of columns without a header; as many as most records have, unless that is a guess."""
+    width = found.widths[0] if is_guessed and found.widths else found.width
+    return [f"column_{n}" for n in range(1, width + 1)]
+
+
+def _fields(top: Sequence[Record]) -> list[str]:
+    """The names of the columns: the texts above each, with a space between different ones."""
+    rows = [[field or "" for field in record.fields or ()] for record in top]
+    if len(rows) == 1:
+        return rows[0]
+    columns = itertools.zip_longest(*rows, fillvalue="")
+    return [" ".join(dict.fromkeys(text for text in column if text)) for column in columns]
+
+
+def _check(records: Sequence[Record], header_rows: int, fields: list[str], name: str) -> None:
+    """Nothing, if the fields can be the names of what follows."""
+    if not records:
         return
-
-
-def _delimiter(lines: list[bytes], marks: Marks, name: str) -> str:
-    first = next((line.decode(errors="replace") for line in lines if line.strip()), "")
-    candidates = [delimiter for delimiter in DELIMITERS if delimiter in first]
-    if len(candidates) == 1:
-        return candidates[0]
-    if "\t" in candidates and _TSV_NAME.search(name):
-        return "\t"
-    scores = []
-    for rank, delimiter in enumerate(candidates):
-        of_this = replace(marks, delimiter=delimiter)
-        widths = [len(fields) for fields in _sample(lines, of_this, name)]
-        if not widths:
-            continue
-        width, count = max(Counter(widths).items(), key=lambda item: (item[1], item[0]))
-        share = count / len(widths)
-        scores.append((width > 1, widths[0] == width, share, width, -rank, delimiter))
-    return max(scores)[-1] if scores else ","
-
-
-def _first(lines: list[bytes], marks: Marks, name: str) -> list[str]:
-    return next(_sample(lines, marks, name), [])
-
-
-def _is_header(first: list[str], known: Collection[str]) -> bool:
-    if any(column_name(field) in known for field in first):
-        return True
-    if "column_1" in known:
-        return False
-    return not any(field and kind_of_text(field) != "string" for field in first)
-
-
-def validate_csv_options(options: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the options, one line a problem; empty when nothing is."""
-    problems = [
-        f"{name}: the format csv has no such option; it has {', '.join(_OPTIONS)}"
-        for name in options
-        if name not in _OPTIONS
-    ]
-    marks = {name: options[name] for name in _MARKS if name in options}
-    for name, value in marks.items():
-        is_char = isinstance(value, str) and len(value) == 1 and value.isascii()
-        if not (is_char and value not in "\r\n") and not (name != "delimiter" and value is None):
-            problems.append(f"{name}: expected one ASCII character, found {value!r}")
-    taken: dict[object, str] = {}
-    for name, value in ({"quote": '"'} | marks).items():
-        if value is not None and value in taken:
-            problems.append(f"{name}: is the same character as the {taken[value]}")
-        taken.setdefault(value, name)
-    if "encoding" in options and not is_encoding(options["encoding"]):
-        problems.append(f"encoding: no such encoding is known, found {options['encoding']!r}")
-    skipped = options.get("skip_lines", 0)
-    if not isinstance(skipped, int) or isinstance(skipped, bool) or skipped < 0:
-        problems.append(f"skip_lines: expected a number of lines, found {skipped!r}")
-    if not isinstance(options.get("header", True), bool):
-        problems.append(f"header: expected true or false, found {options['header']!r}")
-    nulls = options.get("null_values", [])
-    if not isinstance(nulls, list | tuple) or not all(isinstance(text, str) for text in nulls):
-        problems.append(f"null_values: expected a list of texts, found {nulls!r}")
-    return problems
+    line = records[0].line
+    if _blank(fields) >= _BLANK_NAMES:
+        raise ColumnNameError(
+            f"{name}: {_blank(fields)} of the {len(fields)} fields of the header on line {line} "
+            "have no name. Nothing of the file was written. Name them where the file is made; or "
+            "set format.options.skip_lines to the number of lines above the header, or "
+            "format.options.header to the number of its rows, 0 if there is none."
+        )
+    column_names(fields)
+    below = Beginning(records[max(header_rows, 1) :], True)
+    if len(below.widths) > 1 and len(fields) not in below.widths:
+        raise WrongFormatError(
+            f"{name}: line {line} has {len(fields)} fields, and no record of those looked at below "
+            f"has as many: most have {below.width}. Nothing of the file was written. If lines are "
+            "above the table, set format.options.skip_lines to their number; if the delimiter is "
+            "not as detected, set format.options.delimiter; else mend the line."
+        )

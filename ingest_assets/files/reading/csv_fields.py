@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Marks:
-    """The characters that mean something; None: there is no such. `comment` begins a line."""
+    """What means something: a delimiter of one or more characters, and single ones, or None.
+
+    `comment` begins a line.
+    """
 
     delimiter: str
     quote: str | None
@@ -35,7 +38,10 @@ class FieldSplitter:
         self._quote = (marks.quote or "").encode()
         self._escape = (marks.escape or "").encode()
         delimiter, quote, escape = map(re.escape, (self._delimiter, self._quote, self._escape))
-        plain, inside = b"[^%s%s]+" % (delimiter, escape), b"[^%s%s]+" % (quote or b"\n", escape)
+        plain = b"[^%s%s]+" % (delimiter[: 1 + (delimiter[:1] == b"\\")], escape)
+        inside = b"[^%s%s]+" % (quote or b"\n", escape)
+        if len(self._delimiter) > 1:
+            plain += b"|(?!%s)%s" % (delimiter, re.escape(self._delimiter[:1]))
         if quote:
             inside += b"|" + quote * 2
         if escape:
@@ -63,7 +69,7 @@ class FieldSplitter:
                 return fields
             if not raw.startswith(self._delimiter, end):
                 raise Malformed("text follows a closing quote")
-            position = end + 1
+            position = end + len(self._delimiter)
 
     def closes(self, line: bytes) -> bool:
         """A quoted field that goes on in the line ends there."""
@@ -91,7 +97,7 @@ class FieldSplitter:
         return value.replace(self._quote * 2, self._quote) if is_quoted else value
 
     def _unescaped(self, value: bytes, is_quoted: bool) -> bytes:
-        special = {self._delimiter, self._escape, self._quote}
+        special = {self._delimiter[:1], self._escape, self._quote}
         found, position = bytearray(), 0
         while position < len(value):
             char, following = value[position : position + 1], value[position + 1 : position + 2]

@@ -11,6 +11,7 @@ from ingest_assets.files.reading.compression import codec_of, peek
 from ingest_assets.files.reading.csv_dialect import Dialect, detect
 from ingest_assets.files.reading.csv_text import TextChunk, text_chunks
 from ingest_assets.files.reading.foreign import refuse_foreign
+from ingest_assets.files.reading.line_ends import with_line_feeds
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.text_encoding import encoding_of, head_in_utf_8, in_utf_8
 from ingest_assets.files.reading.together import Together, one_after_another
@@ -25,7 +26,7 @@ from ingest_assets.schema.value_text import text_of
 
 
 class CsvReader:
-    """Options: `delimiter`, `quote`, `header` (detected when not given), `escape`, `encoding`,
+    """Options: `delimiter`, `quote`, `escape`, `header` (detected when not given), `encoding`,
     `null_values`, `skip_lines`, `comment`.
     """
 
@@ -39,6 +40,8 @@ class CsvReader:
             Stumbled: one does not; nothing that was yielded may be used.
         """
         dialect, pieces = self._opened(content, columns)
+        if dialect.has_title:  # of lines that were passed over the careful path tells
+            raise Stumbled
         plan = _Plan(dialect, columns)
         for chunk in text_chunks(pieces, dialect, content.name, is_strict=True):
             if len(chunk.lines):
@@ -94,7 +97,8 @@ class CsvReader:
         refuse_foreign(head, content.name, "csv")
         known = {column.name for column in columns}
         dialect = detect(head, content.name, self._options, known, encoding)
-        return dialect, in_utf_8(pieces, encoding, content.name)
+        pieces = in_utf_8(pieces, encoding, content.name)
+        return dialect, with_line_feeds(pieces) if dialect.has_bare_returns else pieces
 
 
 class _Plan:

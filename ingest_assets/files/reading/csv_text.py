@@ -11,6 +11,11 @@ import pyarrow.csv as pv
 from ingest_assets.files.reading.blocks import BLOCK_BYTES, line_blocks, without_lines
 from ingest_assets.files.reading.chunk import Rejected, Stumbled
 from ingest_assets.files.reading.csv_dialect import Dialect
+from ingest_assets.files.reading.csv_headers import (
+    has_header_again,
+    refuse_other_header,
+    without_header_again,
+)
 from ingest_assets.files.reading.csv_records import Record
 from ingest_assets.files.reading.csv_structure import Block, record_blocks
 
@@ -32,34 +37,43 @@ def text_chunks(
     Raises:
         Stumbled: `is_strict`, and there is a record that has to be looked at by itself.
         UnterminatedQuoteError: a quote is never closed.
+        WrongFormatError: one of the first records is another header.
     """
-    skipped = dialect.skipped_lines
-    blocks = without_lines(line_blocks(pieces, name), skipped)
-    first_line = 1 + skipped
-    has_header = dialect.has_header
-    for block in record_blocks(blocks, dialect.delimiter, dialect.quote, dialect.is_in_doubt):
+    chunks = _chunks(pieces, dialect, name, is_strict=is_strict)
+    for first in itertools.islice(chunks, 1):
+        refuse_other_header(first.texts, first.lines, dialect, name)
+        yield first
+    yield from chunks
+
+
+def _chunks(
+    pieces: Iterable[bytes], dialect: Dialect, name: str, *, is_strict: bool
+) -> Iterator[TextChunk]:
+    blocks = without_lines(line_blocks(pieces, name), dialect.lines_before)
+    first_line = 1 + dialect.lines_before
+    marks = dialect.marks
+    for block in record_blocks(blocks, marks.delimiter, marks.quote, dialect.is_in_doubt):
         if block.lines is None:
             if is_strict:
                 raise Stumbled
             rest = itertools.chain([block.data], blocks)
-            yield from _by_record(rest, dialect, name, first_line, has_header)
+            yield from _by_record(rest, dialect, name, first_line)
             return
         if len(block.lines):
-            chunk = _by_arrow(block, dialect, first_line, has_header)
+            chunk = _by_arrow(block, dialect, first_line)
             if chunk is not None:
                 yield chunk
             elif is_strict:
                 raise Stumbled
             else:
-                yield from _by_record([block.data], dialect, name, first_line, has_header)
-            has_header = False
+                yield from _by_record([block.data], dialect, name, first_line)
         first_line += block.line_count
 
 
-def _by_arrow(
-    block: Block, dialect: Dialect, first_line: int, has_header: bool
-) -> TextChunk | None:
-    """None when Arrow finds a record with another number of fields, or one that is not UTF-8."""
+def _by_arrow(block: Block, dialect: Dialect, first_line: int) -> TextChunk | None:
+    """None when Arrow finds a record with another number of fields, or one that is not UTF-8, or
+    the header may be there again.
+    """
     names = [str(index) for index in range(len(dialect.fields))]
     try:
         table = pv.read_csv(
@@ -68,8 +82,8 @@ def _by_arrow(
                 column_names=names, use_threads=False, block_size=len(block.data) + 1
             ),
             parse_options=pv.ParseOptions(
-                delimiter=dialect.delimiter,
-                quote_char=dialect.quote or False,
+                delimiter=dialect.marks.delimiter,
+                quote_char=dialect.marks.quote or False,
                 double_quote=True,
                 newlines_in_values=True,
             ),
@@ -85,21 +99,19 @@ def _by_arrow(
     assert block.lines is not None
     if table.num_rows != len(block.lines):
         return None
-    skipped = int(has_header)
-    texts = [column.combine_chunks().slice(skipped) for column in table.columns]
-    return TextChunk(texts, pc.add(block.lines, first_line).slice(skipped), [])
+    texts = [column.combine_chunks() for column in table.columns]
+    if has_header_again(texts, dialect):
+        return None
+    return TextChunk(texts, pc.add(block.lines, first_line), [])
 
 
 def _by_record(
-    blocks: Iterable[bytes], dialect: Dialect, name: str, first_line: int, has_header: bool
+    blocks: Iterable[bytes], dialect: Dialect, name: str, first_line: int
 ) -> Iterator[TextChunk]:
-    records = dialect.splitter(name).records(_lines(blocks), first_line)
-    if has_header:
-        next(records, None)
     held: list[Record] = []
     size_bytes = 0
-    for record in records:
-        held.append(record)
+    for record in dialect.splitter(name).records(_lines(blocks), first_line):
+        held.append(without_header_again(record, dialect))
         size_bytes += len(record.raw)
         if size_bytes >= BLOCK_BYTES:
             yield _chunk(held, len(dialect.fields))

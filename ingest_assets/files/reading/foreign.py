@@ -54,6 +54,8 @@ def refuse_foreign(head: bytes, name: str, declared: str) -> None:
         found = "CSV or other text"
     if found is None and head.count(b"\x00") * _NUL_SHARE > len(head):
         found = "binary data"
+        if declared == "csv":
+            found += ", or text in UTF-16 without its mark, which format.options.encoding can name"
     if found is not None:
         raise wrong_format(name, declared, found)
 

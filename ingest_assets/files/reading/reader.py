@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from ingest_assets.files.reading.avro_file import open_avro
 from ingest_assets.files.reading.chunk import Chunk, Stumbled
-from ingest_assets.files.reading.csv_dialect import validate_csv_options
+from ingest_assets.files.reading.csv_options import validate_csv_options
 from ingest_assets.files.reading.csv_reader import CsvReader
 from ingest_assets.files.reading.json_reader import JsonReader, validate_json_options
 from ingest_assets.files.reading.opened import Content

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
-from ingest_assets.errors import ColumnNameError, UnterminatedQuoteError, WrongFormatError
+from ingest_assets.errors import ColumnNameError, UnterminatedQuoteError
+from ingest_assets.files.reading.line_ends import with_line_feeds
 from ingest_assets.files.reading.reader import reader_for, validate_options
 from ingest_assets.schema.types import format_type
 from ingest_assets_tests.files.reading.contents import carefully, columns_of, content, fast
@@ -175,9 +178,29 @@ def test_an_absent_required_column_is_left_to_the_careful_path() -> None:
     assert [c.name for c in observed.columns] == ["order_id", "amount", "zip"]
 
 
-def test_lines_that_end_with_a_carriage_return_alone_are_refused() -> None:
-    with pytest.raises(WrongFormatError, match="carriage return"):
-        carefully("csv", b"a,b\r1,2\r3,4\r")
+def test_lines_that_end_with_a_carriage_return_alone_are_read_and_told() -> None:
+    data = b'a,b\r1,"x\ny"\r3,"z ""\r"" z"\r'
+    read = carefully("csv", data)
+    assert read.rows.column("a").to_pylist() == [1, 3]
+    assert read.rows.column("b").to_pylist() == ["x\ny", 'z "\n" z']
+    assert read.rows.column("_source_row").to_pylist() == [2, 4]
+    assert _detected(data)["line_end"] == "CR"
+    quick = fast("csv", data, columns_of("csv", data))
+    assert quick is not None
+    assert quick.rows.equals(read.rows)
+
+
+@pytest.mark.parametrize("data", [b'a,b\n1,"x\r"\n', b'a,"x\ry"\n', b"a,b\r\n1,2\r\n", b"a\r"])
+def test_a_carriage_return_in_a_field_or_before_a_line_feed_is_no_line_end(data: bytes) -> None:
+    assert "line_end" not in _detected(data)
+
+
+@given(st.text("a\r\n", max_size=20), st.integers(1, 4))
+def test_line_ends_are_the_same_wherever_a_piece_ends(text: str, size: int) -> None:
+    data = text.encode()
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    whole = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert b"".join(with_line_feeds(pieces)).decode() == whole
 
 
 def test_a_file_of_many_blocks_keeps_lines_and_rows() -> None:
@@ -193,8 +216,8 @@ def test_a_file_of_many_blocks_keeps_lines_and_rows() -> None:
 
 
 def test_options_are_checked_by_name_and_value() -> None:
-    assert validate_options("csv", {"delimiter": "|", "quote": None, "header": False}) == []
-    problems = validate_options("csv", {"sep": ",", "delimiter": "||", "header": "yes"})
+    assert validate_options("csv", {"delimiter": "||", "quote": None, "header": 2}) == []
+    problems = validate_options("csv", {"sep": ",", "delimiter": "", "header": "yes"})
     assert [problem.split(":")[0] for problem in problems] == ["sep", "delimiter", "header"]
 
 
