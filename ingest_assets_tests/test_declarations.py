@@ -193,13 +193,24 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
         ("quality", [{"not_null": ["order_id"], "blocking": True}]),
         ("quality", {"not_null": "order_id"}),
         ("quality", None),
-        ("engine", "spark"),
-        ("engine", {"spark": {}}),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(field: str, value: object) -> None:
     (problem,) = _problems(_with(field, value))
     assert problem.startswith(f"orders/defs.yaml: attributes.{field}: not available yet")
+
+
+def test_the_engine_is_one_that_there_is() -> None:
+    assert _problems(_with("engine", "spark")) == []
+    (problem,) = _problems(_with("engine", {"spark": {}}))
+    assert problem.startswith("orders/defs.yaml: attributes.engine: ")
+
+
+def test_spark_is_refused_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    (problem,) = _problems(_with("engine", "spark"))
+    assert problem.startswith("orders/defs.yaml: attributes.engine: ")
+    assert "ingest_assets[spark]" in problem
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ _WALLS = {
     "dagster": ("orchestration/", "components/", "defs/", "demo/defs/", "definitions.py"),
     "dagster_postgres": ("orchestration/",),
     "dagster_aws": ("orchestration/",),
+    "dagster_pyspark": ("orchestration/",),
+    "pyspark": (),
     "dagster_shared": ("orchestration/", "components/"),
 }
 
