@@ -10,7 +10,7 @@ from ingest_assets.engine.batch_lines import log_committed, log_read
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
-from ingest_assets.engine.spreading import Cluster
+from ingest_assets.engine.spreading import Cluster, ExecutorsDiedError
 from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
@@ -172,9 +172,10 @@ class BatchWork:
 
     def _release(self, error: BaseException) -> None:
         note = str(error) or type(error).__name__
+        has_died = isinstance(error, ExecutorsDiedError)
         with self.deployment.ledger.transaction() as connection:
             outcomes.release(
-                connection, self.claimed.batch_id, self.claimed.token, note=note, crashed=False
+                connection, self.claimed.batch_id, self.claimed.token, note=note, crashed=has_died
             )
 
     def _expire(self, error: BaseException) -> None:

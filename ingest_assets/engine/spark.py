@@ -22,7 +22,8 @@ import pyarrow as pa
 from ingest_assets import interrupts
 from ingest_assets.engine import progress
 from ingest_assets.engine.slices import ReadSlice, Slice, read
-from ingest_assets.errors import Fate, IngestError, ServiceError
+from ingest_assets.engine.spreading import ClusterError, ExecutorsDiedError
+from ingest_assets.errors import IngestError
 
 _SCHEMA = pa.schema([("number", pa.int64()), ("result", pa.binary())])
 _SPARK_SCHEMA = "number long, result binary"
@@ -30,22 +31,6 @@ _DIED = re.compile(r"exited unexpectedly|ExecutorLostFailure|\(crashed\)")
 _TOLD_EVERY = timedelta(minutes=1)
 
 logger = logging.getLogger(__name__)
-
-
-class ClusterError(ServiceError):
-    """The cluster is out of reach or did not do the work; nothing of the batch is in the table."""
-
-    fate = Fate.ALL_FAILED
-
-
-class ExecutorsDiedError(ClusterError):
-    """Every try at a slice ended with its executor's death: one of its files may be the cause.
-
-    The batch ends as one whose worker died: its files come again in smaller batches, at last each
-    alone.
-    """
-
-    fate = Fate.UNDECIDED
 
 
 class SparkCluster:
@@ -127,7 +112,8 @@ def _explained(error: Exception) -> ClusterError:
     if _DIED.search(said):
         return ExecutorsDiedError(
             "The Spark executors died each time they read one of the slices; nothing of the batch "
-            f"was written. Its files are read again, fewer at once. Spark says: {_first(said)}"
+            "is in the table. Its files are read again, each alone if that does not help. Spark "
+            f"says: {_first(said)}"
         )
     return ClusterError(
         "The Spark cluster did not do the work; nothing of the batch is in the table. Check that "

@@ -16,14 +16,14 @@ from typing import Protocol
 from ingest_assets.engine.fetching import grouped
 from ingest_assets.engine.slices import ReadSlice, Slice, Terms
 from ingest_assets.engine.stager import Stager
-from ingest_assets.errors import CatalogError
+from ingest_assets.errors import CatalogError, ConfigurationError, Fate, ServiceError
 from ingest_assets.files.connections import Connection
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import columns_to_json
 from ingest_assets.tables.rejected import COLUMNS as REJECTED_COLUMNS
-from ingest_assets.tables.shipping import ShippedTable, ship
+from ingest_assets.tables.shipping import ShippedTable, is_there, ship
 
 SLICE_FILES = 256
 SLICE_BYTES = 64 * 1024**2
@@ -42,6 +42,25 @@ class Cluster(Protocol):
             IngestError: as the first slice that could not be read, or of the cluster itself.
         """
         ...
+
+
+class ClusterError(ServiceError):
+    """The cluster is out of reach or did not do the work; nothing of the batch is in the table."""
+
+    fate = Fate.ALL_FAILED
+
+
+class ExecutorsDiedError(ClusterError):
+    """Every try at a slice ended with its process's death: one of its files may be the cause.
+
+    It counts for each file of the batch as the death of a worker does.
+    """
+
+    fate = Fate.ALL_FREE
+
+
+class SplitWarehouseError(ConfigurationError):
+    """The warehouse is another place for the cluster than for this process."""
 
 
 @dataclasses.dataclass
@@ -143,6 +162,7 @@ class Spreading:
         """The slice's changes are staged here as they were there, and its data files are kept."""
         read = part.read
         assert read is not None
+        self._check(read)
         if read.rows or any(change.status == "ACTIVE" for change in read.changes):
             self._state.hold_lineage()
         before = self._state.change_index
@@ -157,6 +177,20 @@ class Spreading:
                 yield dataclasses.replace(outcome, change_index=before)
             else:
                 yield outcome
+
+    def _check(self, read: ReadSlice) -> None:
+        """Raises SplitWarehouseError if the cluster wrote where nobody reads, as on its own disks.
+
+        One data file tells: a slice is read by one process.
+        """
+        target = self._stager.main.target
+        if read.rows and not is_there(target, read.rows[0]):
+            raise SplitWarehouseError(
+                f"The cluster wrote {read.rows[0].file_path} for {target.identifier}, and it is "
+                "not there when it is looked for from here; nothing of the batch is in the table. "
+                "Give the catalog a warehouse that this machine and all executors share, such as "
+                "PYICEBERG_CATALOG__LAKE__WAREHOUSE=s3://bucket/warehouse."
+            )
 
 
 def _has_all(columns: Columns, earlier: Columns) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.io import load_file_io
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
 
@@ -51,6 +52,16 @@ class ShippedTable:
 
 
 _NOBODY = Owner("", "")
+
+
+def is_there(target: Target, data_file: DataFile) -> bool:
+    """The data file that was written elsewhere is in the warehouse as it is seen from here.
+
+    Raises:
+        CatalogError: the warehouse is out of reach.
+    """
+    with reachable(target.identifier):
+        return bool(target.io.new_input(data_file.file_path).exists())
 
 
 def ship(target: Target) -> ShippedTable:

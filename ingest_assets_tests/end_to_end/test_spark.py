@@ -100,6 +100,37 @@ def test_two_tries_at_one_slice_leave_its_rows_once(
     assert any(e.get("Task Info", {}).get("Speculative") for e in events)
 
 
+_DEADLY = """
+import os
+from ingest_assets.files.store import SourceStore
+fetch = SourceStore.fetch
+SourceStore.fetch = lambda self, file: os._exit(9) if "deadly" in file.key else fetch(self, file)
+"""
+
+
+def test_a_file_that_kills_its_executor_is_isolated_and_dead_lettered(
+    product: Product, spark_cluster: StandaloneCluster, tmp_path: Path
+) -> None:
+    patch = tmp_path / "patch"
+    patch.mkdir()
+    (patch / "sitecustomize.py").write_text(_DEADLY)
+    env = spark_cluster.env(spark_executorEnv_PYTHONPATH=str(patch), spark_task_maxFailures="1")
+    product.declare(engine="spark")
+    for number, key in enumerate(("a", "b", "c-deadly", "d")):
+        product.put(f"{key}.jsonl", json_lines(orders(number * 10)))
+    for _ in range(6):
+        done = product("run", "orders", env=env)
+        files = {file["key"]: file for file in product.json("files", "orders")}
+        if files["c-deadly.jsonl"]["status"] == "DEAD_LETTER":
+            break
+    assert [file["status"] for file in files.values()] == ["SUCCESS"] * 2 + [
+        "DEAD_LETTER",
+        "SUCCESS",
+    ], (done.stdout, done.stderr)
+    assert "died" in files["c-deadly.jsonl"]["error"]
+    assert product.table_rows("raw.orders") == 3 * 3
+
+
 @pytest.fixture
 def sail(s3: Any, tmp_path: Path) -> Iterator[str]:
     """The address of a Spark Connect server that is not Spark."""
