@@ -1,9 +1,11 @@
-"""Tables in and out of the forms that asset functions use: pyarrow, Polars, pandas."""
+"""Tables in and out of the forms that asset functions use: pyarrow, Polars, pandas, Spark."""
 
 import sys
 from typing import Any
 
 import pyarrow as pa
+
+from ingest_assets.orchestration.spark_session import spark_session
 
 
 def table_of(value: Any) -> pa.Table:
@@ -23,9 +25,12 @@ def table_of(value: Any) -> pa.Table:
         return value.collect().to_arrow()
     if pandas is not None and isinstance(value, pandas.DataFrame):
         return pa.Table.from_pandas(value, preserve_index=False)
+    spark = sys.modules.get("pyspark.sql")
+    if spark is not None and isinstance(value, spark.DataFrame):
+        return value.toArrow()
     raise TypeError(
         f"An asset of the Iceberg I/O manager returned {type(value).__name__}; it should return a "
-        "pyarrow Table or RecordBatchReader, or a Polars or pandas DataFrame."
+        "pyarrow Table or RecordBatchReader, or a Polars, pandas or Spark DataFrame."
     )
 
 
@@ -50,7 +55,9 @@ def frame_of(reader: pa.RecordBatchReader, wanted: Any) -> Any:
         return polars.from_arrow(reader.read_all()).lazy()  # type: ignore[union-attr]
     if name.startswith("pandas.") and name.endswith(".DataFrame"):
         return reader.read_all().to_pandas()
+    if name.startswith("pyspark.") and name.endswith(".DataFrame"):
+        return spark_session().createDataFrame(reader.read_all())
     raise TypeError(
         f"The Iceberg I/O manager has no rows as {name}; annotate the input with pyarrow's Table "
-        "or RecordBatchReader, or with Polars' or pandas' DataFrame."
+        "or RecordBatchReader, or with Polars', pandas' or Spark's DataFrame."
     )

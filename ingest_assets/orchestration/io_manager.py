@@ -6,7 +6,8 @@ A downstream asset names what it wants by its annotation:
     def daily_orders(orders: pa.Table) -> pa.Table: ...
 
 The asset key is the table: `shop.daily_orders` here. As annotations `pa.Table`,
-`pa.RecordBatchReader`, Polars' `DataFrame` and `LazyFrame` and pandas' `DataFrame` are understood.
+`pa.RecordBatchReader`, Polars' `DataFrame` and `LazyFrame`, pandas' `DataFrame` and Spark's (from
+PySpark 4 on; its rows go through this process) are understood.
 An asset with the partitions of an ingestion gets the rows of its files; any other gets the table.
 """
 

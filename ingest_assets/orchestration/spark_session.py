@@ -16,10 +16,11 @@ def cluster_of(ingestion: Ingestion) -> SparkCluster | None:
 
     Its session is begun by the first batch, and is the one of this process if there is one.
     """
-    return SparkCluster(_session) if ingestion.engine == "spark" else None
+    return SparkCluster(spark_session) if ingestion.engine == "spark" else None
 
 
-def _session() -> Any:
+def spark_session() -> Any:
+    """The session of this process, made by the first that asks for it."""
     return _resource().spark_session
 
 

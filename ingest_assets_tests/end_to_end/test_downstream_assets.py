@@ -4,11 +4,14 @@ import importlib
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyspark.sql import DataFrame as SparkDataFrame
+from pyspark.sql import SparkSession
 
 from ingest_assets.deployment import Deployment
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
@@ -68,7 +71,9 @@ def materialize(
     upstream: Sequence[dg.AssetKey] = (),
 ) -> dg.ExecuteInProcessResult:
     """A run of the asset in the merged location."""
-    merged = dg.Definitions.merge(code_location, dg.Definitions(assets=[totals, large_orders]))
+    merged = dg.Definitions.merge(
+        code_location, dg.Definitions(assets=[totals, large_orders, cheap_orders])
+    )
     return merged.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=workshop.instance,
         asset_selection=[*upstream, asset.key],
@@ -106,7 +111,29 @@ def test_what_is_downstream_in_the_same_run_is_skipped_and_the_log_says_so(
     assert sorted(row["order_id"] for row in read(workshop, "shop.large_orders")) == [100, 101]
 
 
-def read(workshop: Workshop, identifier: str) -> list[dict[str, object]]:
+@dg.asset(
+    key=["shop", "cheap_orders"],
+    ins={"orders": dg.AssetIn(ORDERS)},
+    io_manager_key="iceberg_io_manager",
+)
+def cheap_orders(orders: SparkDataFrame) -> SparkDataFrame:
+    """Written by Spark's own expressions."""
+    return orders.where("amount < 4").select("order_id", "customer", "ordered_at")
+
+
+@pytest.mark.alone
+def test_spark_gets_and_gives_data_frames(
+    code_location: dg.Definitions, workshop: Workshop, spark_session: SparkSession
+) -> None:
+    assert materialize(code_location, workshop, cheap_orders).success
+    before = {row["order_id"]: row for row in workshop.rows()}
+    found = read(workshop, "shop.cheap_orders")
+    assert sorted(row["order_id"] for row in found) == [1, 2, 3]
+    for row in found:
+        assert row == {name: before[row["order_id"]][name] for name in row}
+
+
+def read(workshop: Workshop, identifier: str) -> list[dict[str, Any]]:
     """The table's rows."""
     table = workshop.deployment.catalog.load_table(identifier)
     return list(table.scan().to_arrow().to_pylist())
