@@ -26,7 +26,7 @@ from ingest_assets.ledger.schema_versions import SchemaChange
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change
 from ingest_assets.tables.data_files import DataFile
-from ingest_assets.tables.shipping import ShippedTable
+from ingest_assets.tables.shipping import Fields, ShippedTable, fields_of
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,16 @@ class Slice:
 class ReadSlice:
     """What became of each file, and the changes that they bring to the table's schema.
 
-    `rows` and `rejected` are data files of the two tables, that no snapshot names yet. Indices
-    into the changes count from the first of the slice; None is the table as it was before.
+    `rows` and `rejected` are data files of the two tables, that no snapshot names yet; `fields` are
+    those of the rows. Indices into the changes count from the first of the slice; None is the table
+    as it was before.
     """
 
     outcomes: Sequence[FileOutcome]
     changes: Sequence[SchemaChange]
     rows: Sequence[DataFile]
     rejected: Sequence[DataFile]
+    fields: Fields
 
     @property
     def is_plain(self) -> bool:
@@ -102,7 +104,8 @@ def read(cut: Slice) -> ReadSlice:
         stager = Stager(store, terms.ingestion, state, main, rejected, terms.ingested_at)
         try:
             outcomes = list(stager.outcomes(cut.files))
-            return ReadSlice(outcomes, state.changes, main.written(), rejected.written())
+            rows, fields = main.written(), fields_of(main.target)
+            return ReadSlice(outcomes, state.changes, rows, rejected.written(), fields)
         except BaseException:
             main.discard()
             rejected.discard()

@@ -23,7 +23,7 @@ from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import columns_to_json
 from ingest_assets.tables.rejected import COLUMNS as REJECTED_COLUMNS
-from ingest_assets.tables.shipping import ShippedTable, is_there, ship
+from ingest_assets.tables.shipping import ShippedTable, fields_of, is_there, ship
 
 SLICE_FILES = 256
 SLICE_BYTES = 64 * 1024**2
@@ -162,11 +162,11 @@ class Spreading:
         """The slice's changes are staged here as they were there, and its data files are kept."""
         read = part.read
         assert read is not None
-        self._check(read)
         if read.rows or any(change.status == "ACTIVE" for change in read.changes):
             self._state.hold_lineage()
         before = self._state.change_index
         indices = self._state.adopt(read.changes)
+        self._check(read)
         self._stager.main.take_written(read.rows)
         self._stager.rejected.take_written(read.rejected)
         for outcome in read.outcomes:
@@ -179,12 +179,19 @@ class Spreading:
                 yield outcome
 
     def _check(self, read: ReadSlice) -> None:
-        """Raises SplitWarehouseError if the cluster wrote where nobody reads, as on its own disks.
+        """The data files are there, with the fields that the table has or will have.
 
-        One data file tells: a slice is read by one process.
+        Raises:
+            SplitWarehouseError: the cluster wrote where nobody reads, as on its own disks. One data
+                file tells, because a slice is read by one process.
+            RuntimeError: field ids were given otherwise than here, a fault of ours.
         """
         target = self._stager.main.target
-        if read.rows and not is_there(target, read.rows[0]):
+        if not read.rows:
+            return
+        if strange := [field for field in read.fields if field not in fields_of(target)]:
+            raise RuntimeError(f"{target.identifier} has no fields {strange}, which a slice wrote.")
+        if not is_there(target, read.rows[0]):
             raise SplitWarehouseError(
                 f"The cluster wrote {read.rows[0].file_path} for {target.identifier}, and it is "
                 "not there when it is looked for from here; nothing of the batch is in the table. "

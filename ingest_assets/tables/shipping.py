@@ -8,6 +8,7 @@ from pyiceberg.io import load_file_io
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.types import NestedField
 
 from ingest_assets.schema.column import Columns
 from ingest_assets.tables.catalog_errors import reachable
@@ -19,6 +20,9 @@ _FILE_IO = ("py-io-impl", "s3.", "client.", "gcs.", "adls.", "hf.")
 """What the properties of a file system begin with; a catalog has others beside, and passwords."""
 _SIGNER = ("uri", "token")
 """What a REST catalog that signs each request needs besides."""
+
+
+Fields = tuple[NestedField, ...]
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class ShippedTable:
 
 
 _NOBODY = Owner("", "")
+
+
+def fields_of(target: Target) -> Fields:
+    """The fields that data files are written with, the staged ones too, with their ids."""
+    return tuple(target.metadata.schema().fields)
 
 
 def is_there(target: Target, data_file: DataFile) -> bool:
