@@ -1,5 +1,6 @@
 """One file read for one table: the fast path, else the careful one with a verdict on its schema."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from ingest_assets.engine import progress
 from ingest_assets.engine.gathered import Gathered
+from ingest_assets.engine.reading_ahead import read_ahead
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.errors import (
     OtherTableError,
@@ -30,6 +32,8 @@ from ingest_assets.tables.rejected import first_reason, rejected_rows
 
 _SAMPLES = 5
 _TOLD_EVERY = timedelta(seconds=30)
+_AHEAD_BYTES = 4 * 1024**2
+"""As stored; a smaller file is read before a thread for it has begun."""
 
 logger = logging.getLogger(__name__)
 
@@ -160,15 +164,18 @@ class FileReading:
     def _gather(self, chunks: Any, path: str) -> None:
         self.detail["path"] = path
         is_long = progress.every(_TOLD_EVERY)
-        for chunk in chunks:
-            progress.made()
-            if is_long():
-                self._tell()
-            self.rescued += rescued_count(chunk.rows)
-            self.rows.add(self._with_lineage(chunk.rows))
-            if chunk.rejected.num_rows:
-                self._sample(chunk.rejected)
-                self.rejected.add(self._with_lineage(rejected_rows(chunk.rejected)))
+        with contextlib.ExitStack() as stack:
+            if self._file.source.size_bytes > _AHEAD_BYTES:
+                chunks = stack.enter_context(contextlib.closing(read_ahead(chunks)))
+            for chunk in chunks:
+                progress.made()
+                if is_long():
+                    self._tell()
+                self.rescued += rescued_count(chunk.rows)
+                self.rows.add(self._with_lineage(chunk.rows))
+                if chunk.rejected.num_rows:
+                    self._sample(chunk.rejected)
+                    self.rejected.add(self._with_lineage(rejected_rows(chunk.rejected)))
 
     def _tell(self) -> None:
         source, rows = self._file.source, self.rows.row_count
