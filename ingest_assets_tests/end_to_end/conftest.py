@@ -1,5 +1,7 @@
 """Deployments of the tests' own: one in this process, one as a user has it."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ def workshop(
 
 @pytest.fixture(scope="session")
 def spark_cluster(service_folder: Path, s3: Any) -> Iterator[StandaloneCluster]:
-    """A cluster whose executors know the S3 server."""
+    """A cluster whose executors know the S3 server; without Java the test is skipped."""
+    if shutil.which("java") is None and not os.environ.get("INGEST_TESTS_SKIP_NOTHING"):
+        pytest.skip("Spark needs Java 17 or later")
     folder = service_folder / "spark"
     folder.mkdir()
     with StandaloneCluster(folder, s3.env()) as cluster:
