@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALLED := $(VENV)/.installed
@@ -10,7 +11,7 @@ CLUSTERS := $(VENV)/.clusters
 PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test clean
+.PHONY: help setup demo check test peers clean
 
 help: ## list what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +47,14 @@ check: setup $(CLUSTERS) ## lint, format, types, and whether the code location l
 test: setup $(CLUSTERS) ## all tests, against real services that they start and stop themselves
 	$(BIN)/python -m pytest -m "not alone" --numprocesses $(PROCESSES) --dist worksteal --durations=15
 	$(BIN)/python -m pytest -m alone
+
+peers: $(PEERS)/.installed ## install the libraries that benchmarks compare with, into .venv-peers
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@echo "Installing into $(PEERS) (two minutes, 1.5 GB; Spark needs Java 17 as well)"
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check -qq install -r $<
+	@touch $@
 
 clean: ## remove what tools leave behind; your data (.ingest) and .venv stay
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info .tmp_dagster_home_*

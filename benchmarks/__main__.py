@@ -1,6 +1,7 @@
 """The benchmarks' command line.
 
 python -m benchmarks run A [B C] [--repeat 3] [--scale 1.0]
+python -m benchmarks peers [--workloads A B C] [--peers duckdb ...] [--python PATH] [--repeat 1]
 python -m benchmarks large [--formats json csv ...] [--sizes 0.1 1 5]
 python -m benchmarks bookkeeping [--files 1000]
 python -m benchmarks load [--files 10000] [--runs 1]
@@ -15,6 +16,8 @@ import json
 
 from benchmarks import bookkeeping, growth, ingestion, large, many, partitions_page, replacements
 from benchmarks.load import load
+from benchmarks.peer_report import as_markdown
+from benchmarks.peers import PEERS, compare, interpreter, versions
 from benchmarks.workloads import WORKLOADS
 
 
@@ -27,6 +30,14 @@ def main() -> None:
     work.add_argument("workloads", nargs="+", choices=sorted(WORKLOADS))
     work.add_argument("--repeat", type=int, default=3)
     work.add_argument("--scale", type=float, default=1.0, help="a share of the workload's size")
+    beside = commands.add_parser("peers", help="ours, the floor and other libraries, in one run")
+    beside.add_argument(
+        "--workloads", nargs="+", choices=sorted(WORKLOADS), default=["A", "B", "C"]
+    )
+    beside.add_argument("--peers", nargs="+", choices=sorted(PEERS), default=list(PEERS))
+    beside.add_argument("--python", default=interpreter(), help="of the peers; `make peers`")
+    beside.add_argument("--repeat", type=int, default=1)
+    beside.add_argument("--scale", type=float, default=1.0, help="a share of the workload's size")
     huge = commands.add_parser("large", help="one large file of each format")
     huge.add_argument("--formats", nargs="+", choices=large.FORMATS, default=list(large.FORMATS))
     huge.add_argument("--sizes", nargs="+", type=float, default=[0.1, 1, 5], help="in GB")
@@ -51,6 +62,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "many":
         print(json.dumps(many.run(arguments.ingestions, arguments.parts), indent=2))
+        return
+    if arguments.command == "peers":
+        print(", ".join(f"{name} {found}" for name, found in versions(arguments.python).items()))
+        for name in arguments.workloads:
+            workload, repeat = WORKLOADS[name], arguments.repeat
+            done = compare(workload, arguments.peers, arguments.python, repeat, arguments.scale)
+            print(f"\n{as_markdown(done)}", flush=True)
         return
     if arguments.command == "large":
         large.measure(arguments.formats, arguments.sizes)

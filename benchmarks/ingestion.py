@@ -40,7 +40,7 @@ def measure(workload: Workload, repeat: int, scale: float) -> dict[str, Any]:
             home = Path(folder) / f"home-{number}"
             database = new_database(postgres.url, f"bench_{number}")
             env = environment(home, database, workload.format, workload.name)
-            floor.append(_floor(workload, home, env))
+            floor.append(run_floor(workload, home, env))
             first, again = ingest(env), ingest(env)
             ours.append(first)
             startup.append(again)
@@ -75,7 +75,8 @@ def ingest(env: dict[str, str]) -> Cost:
     return run([str(command), "run", "bench", "--json"], env)
 
 
-def _floor(workload: Workload, home: Path, env: dict[str, str]) -> Cost:
+def run_floor(workload: Workload, home: Path, env: dict[str, str]) -> Cost:
+    """What the floor costs; it has printed how many rows it wrote."""
     output = str(home / "floor.parquet")
     prefix = f"{workload.name}/"
     command = [sys.executable, "-m", "benchmarks.floor", BUCKET, prefix, workload.floor_scan]
