@@ -117,8 +117,8 @@ def _explained(error: Exception) -> ClusterError:
         )
     return ClusterError(
         "The Spark cluster did not do the work; nothing of the batch is in the table. Check that "
-        "SPARK_REMOTE or spark.master leads to it and that its executors have this version of "
-        f"ingest_assets. Spark says: {_first(said)}"
+        "SPARK_REMOTE or spark.master leads to it, and that the Python of its executors "
+        f"(PYSPARK_PYTHON) has this version of ingest_assets. Spark says: {_first(said)}"
     )
 
 
