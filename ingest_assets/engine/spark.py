@@ -6,13 +6,17 @@ tries at one slice that both end (speculation) Spark hands over one; the data fi
 have other names, and no snapshot ever names them.
 """
 
+import dataclasses
 import logging
+import os
 import pickle
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -33,6 +37,22 @@ _TOLD_EVERY = timedelta(minutes=1)
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Tasks:
+    """All slices of a job, which go to each of its tasks: what they share is there once.
+
+    The metadata of a table of 1000 columns is about 100 KB.
+    """
+
+    shared: bytes
+    files: Sequence[bytes]
+
+    def slice(self, number: int) -> Slice:
+        """The slice that the task of this number reads."""
+        shared: Slice = pickle.loads(self.shared)
+        return dataclasses.replace(shared, files=pickle.loads(self.files[number]))
+
+
 class SparkCluster:
     """The cluster behind a Spark session, which is made when the first batch needs it."""
 
@@ -48,17 +68,20 @@ class SparkCluster:
         """
         if not cuts:
             return []
-        tasks = [pickle.dumps(cut) for cut in cuts]
+        shared = pickle.dumps(dataclasses.replace(cuts[0], files=()))
+        tasks = _Tasks(shared, [pickle.dumps(cut.files) for cut in cuts])
         try:
             session = self._session()
             results = self._collected(session, tasks)
         except Exception as error:
+            if _tells_a_secret(error):
+                raise _explained(error) from None
             raise _explained(error) from error
         return [_result(results[number]) for number in range(len(cuts))]
 
-    def _collected(self, session: Any, tasks: Sequence[bytes]) -> dict[int, bytes]:
+    def _collected(self, session: Any, tasks: _Tasks) -> dict[int, bytes]:
         """Waits in the main thread, so that an interrupt ends the job too."""
-        count, is_time = len(tasks), progress.every(_TOLD_EVERY)
+        count, is_time = len(tasks.files), progress.every(_TOLD_EVERY)
         with warnings.catch_warnings():
             # PySpark 4.2 says so of pandas 3, which nothing here uses.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
@@ -77,38 +100,57 @@ class SparkCluster:
                 rows = collecting.result()
             except BaseException:
                 with suppress(Exception):
-                    session.interruptAll()
+                    _interrupt(session)
                 raise
             finally:
                 interrupts.end(pool)
         return {row["number"]: bytes(row["result"]) for row in rows}
 
 
-def _read_each(
-    tasks: Sequence[bytes], batches: Iterable[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
+def _interrupt(session: Any) -> None:
+    """The session's jobs are ended."""
+    try:
+        session.interruptAll()
+    except AttributeError:  # a classic session has it from PySpark 4.0 on
+        session.sparkContext.cancelAllJobs()
+
+
+def _read_each(tasks: _Tasks, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Runs in a task: the results of the slices whose numbers come in, in the field `id`."""
     for batch in batches:
         for number in batch.column(0).to_pylist():
+            result: ReadSlice | _Refusal
             try:
-                result: ReadSlice | tuple[type[IngestError], str] = read(
-                    pickle.loads(tasks[number])
-                )
+                result = read(tasks.slice(number))
             except IngestError as error:  # the same at every try that Spark would make
-                result = type(error), str(error)
+                result = _Refusal(type(error), str(error), traceback.format_exc())
             yield pa.record_batch([[number], [pickle.dumps(result)]], schema=_SCHEMA)
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """An error without what cannot be pickled."""
+
+    kind: type[IngestError]
+    message: str
+    traceback: str
+
+    def error(self) -> IngestError:
+        """One of the same class, which tells of its first place; without parts of its own."""
+        error = self.kind.__new__(self.kind, self.message)
+        error.add_note(f"In a task of the cluster:\n{self.traceback}")
+        return error
 
 
 def _result(pickled: bytes) -> ReadSlice:
     result = pickle.loads(pickled)
     if isinstance(result, ReadSlice):
         return result
-    kind, message = result
-    raise kind(message)
+    raise result.error()
 
 
 def _explained(error: Exception) -> ClusterError:
-    said = str(error)
+    said = _public(str(error))
     if _DIED.search(said):
         return ExecutorsDiedError(
             "The Spark executors died each time they read one of the slices; nothing of the batch "
@@ -127,3 +169,20 @@ def _first(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     causes = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     return " ".join([*lines[:1], *causes[-1:]])[:1000] or "nothing"
+
+
+def _tells_a_secret(error: Exception) -> bool:
+    whole = "".join(traceback.format_exception(error))
+    return _public(whole) != whole
+
+
+def _public(said: str) -> str:
+    """What PySpark says without the parameters of SPARK_REMOTE, of which one may be a token.
+
+    It quotes them where it cannot read them, as in `sc://host:443;token=...`, which lacks a slash.
+    """
+    for parameter in os.environ.get("SPARK_REMOTE", "").split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        for secret in (parameter, value if name == "token" else ""):
+            said = said.replace(secret, "***") if secret else said
+    return said

@@ -5,6 +5,9 @@ slice counts if the columns are still those that it was read by; or if its files
 and no column has changed since, only new ones have come, which are null in its rows. One that does
 not count is thrown away and read again by the columns of now. So each round brings the batch
 forward by all slices up to the first that came after a change and was not of the plain kind.
+
+No slice of CSV files is of that kind: a field `""` that no column takes is passed over, and is an
+empty text once a column of text takes it.
 """
 
 import contextlib
@@ -36,7 +39,7 @@ class Cluster(Protocol):
     """Reads slices elsewhere."""
 
     def read(self, cuts: Sequence[Slice]) -> Sequence[ReadSlice]:
-        """What became of each slice, in order.
+        """What became of each slice, in order. The slices differ in their files alone.
 
         Raises:
             IngestError: as the first slice that could not be read, or of the cluster itself.
@@ -87,13 +90,14 @@ class Spreading:
     def outcomes(self, files: Sequence[ClaimedFile]) -> Iterator[FileOutcome]:
         """What becomes of each file, in order; their rows are with the sinks of the stager.
 
-        As long as the table has no columns, files are read here, one after the other.
+        As long as there is no table, files are read here, one after the other: a table is begun
+        once, at one location.
 
         Raises:
             As `Cluster.read`.
         """
         known = 0
-        while self._state.columns is None and known < len(files):
+        while self._stager.main.target.columns is None and known < len(files):
             yield from self._stager.outcomes(files[known : known + 1])
             known += 1
         parts = [_Part(part) for part in grouped(files[known:], SLICE_FILES, SLICE_BYTES)]
@@ -137,7 +141,8 @@ class Spreading:
             return False
         if part.read_by is columns:
             return True
-        return part.read.is_plain and _has_all(columns, part.read_by)
+        is_plain = part.read.is_plain and self._stager.ingestion.format.type != "csv"
+        return is_plain and _has_all(columns, part.read_by)
 
     def _throw_away(self, part: _Part) -> None:
         if part.read is None:
@@ -189,7 +194,8 @@ class Spreading:
         target = self._stager.main.target
         if not read.rows:
             return
-        if strange := [field for field in read.fields if field not in fields_of(target)]:
+        there = {field.field_id: field for field in fields_of(target)}
+        if strange := [field for field in read.fields if there.get(field.field_id) != field]:
             raise RuntimeError(f"{target.identifier} has no fields {strange}, which a slice wrote.")
         if not is_there(target, read.rows[0]):
             raise SplitWarehouseError(
@@ -202,5 +208,5 @@ class Spreading:
 
 def _has_all(columns: Columns, earlier: Columns) -> bool:
     """The earlier columns are there as they were; there may be others."""
-    now = columns_to_json(columns)
-    return all(column in now for column in columns_to_json(earlier))
+    now = {column["name"]: column for column in columns_to_json(columns)}
+    return all(now.get(column["name"]) == column for column in columns_to_json(earlier))

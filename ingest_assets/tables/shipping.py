@@ -16,11 +16,10 @@ from ingest_assets.tables.layout import TableLayout
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.target import Target
 
-_FILE_IO = ("py-io-impl", "s3.", "client.", "gcs.", "adls.", "hf.")
+_FILE_IO = ("py-io-impl", "s3.", "client.", "gcs.", "adls.", "hdfs.", "hf.")
 """What the properties of a file system begin with; a catalog has others beside, and passwords."""
 _SIGNER = ("uri", "token")
 """What a REST catalog that signs each request needs besides."""
-
 
 Fields = tuple[NestedField, ...]
 
@@ -75,8 +74,10 @@ def is_there(target: Target, data_file: DataFile) -> bool:
 
 def ship(target: Target) -> ShippedTable:
     """The table as it is staged, without its history, which may be long."""
-    metadata = target.metadata.model_copy(
+    metadata = target.metadata
+    metadata = metadata.model_copy(
         update={
+            "schemas": [metadata.schema()],
             "snapshots": [],
             "current_snapshot_id": None,
             "refs": {},

@@ -20,7 +20,7 @@ from ingest_assets.errors import CatalogError
 from ingest_assets_tests.chaos import work
 from ingest_assets_tests.conftest import database
 from ingest_assets_tests.end_to_end.deciding import versions
-from ingest_assets_tests.end_to_end.sample_orders import Row, json_lines, orders
+from ingest_assets_tests.end_to_end.sample_orders import Row, csv_file, json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
 
@@ -132,6 +132,44 @@ def test_slices_give_what_reading_in_order_gives(
     for name in expected:
         assert found[name] == expected[name]
     assert sum(cluster.counts) > 0
+
+
+def test_an_empty_text_of_a_csv_file_is_one_where_a_file_before_it_brought_its_column(
+    workshop: Workshop, twin: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "SLICE_FILES", 1)
+    for number, note in enumerate([None, "", "x", "", None]):
+        rows = orders(number * 10, **({} if note is None else {"note": note}))
+        workshop.put(f"{number}", csv_file(rows).replace(b",\n", b',""\n'))
+    declared = {"format": {"type": "csv"}}
+    work.engine_pass(workshop.deployment, workshop.ingestion(**declared))
+    work.engine_pass(twin.deployment, twin.ingestion(**declared), InThisProcess())
+    assert [row["note"] for row in workshop.rows()[::3]] == [None, None, "x", "", None]
+    assert _seen(twin) == _seen(workshop)
+
+
+def test_a_table_of_declared_columns_is_begun_once_and_by_its_first_rows(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "SLICE_FILES", 1)
+    begun: list[str] = []
+    catalog = workshop.deployment.catalog
+    begin = catalog.create_table_transaction
+
+    def counted(identifier: str, *args: Any, **more: Any) -> Any:
+        begun.append(identifier)
+        return begin(identifier, *args, **more)
+
+    monkeypatch.setattr(catalog, "create_table_transaction", counted)
+    workshop.put("0", b"")
+    for number in range(1, 4):
+        workshop.put(f"{number}", json_lines(orders(number * 10)))
+    cluster = InThisProcess()
+    rules = {"columns": [{"name": "order_id", "type": "long"}]}
+    work.engine_pass(workshop.deployment, workshop.ingestion(schema=rules), cluster)
+    assert cluster.counts == [2]
+    assert begun == ["raw.orders", "raw.orders__rejected"]
+    assert len(workshop.rows()) == 3 * 3
 
 
 def test_only_what_is_not_plain_is_read_again_after_a_new_column(
