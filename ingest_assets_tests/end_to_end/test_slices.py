@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ingest_assets.engine import slices, spreading
+from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.slices import ReadSlice, Slice
 from ingest_assets.errors import CatalogError
 from ingest_assets_tests.chaos import work
@@ -165,8 +166,14 @@ def test_a_table_of_declared_columns_is_begun_once_and_by_its_first_rows(
     for number in range(1, 4):
         workshop.put(f"{number}", json_lines(orders(number * 10)))
     cluster = InThisProcess()
-    rules = {"columns": [{"name": "order_id", "type": "long"}]}
-    work.engine_pass(workshop.deployment, workshop.ingestion(schema=rules), cluster)
+    ingestion = workshop.ingestion(
+        schema={"columns": [{"name": "order_id", "type": "long"}]},
+        table={"partition_by": ["customer"]},  # of which the first rows tell
+    )
+    workshop.deployment.ledger.register(ingestion.name, ingestion.table.identifier)
+    apply_declaration(workshop.deployment, ingestion)
+    work.engine_pass(workshop.deployment, ingestion, cluster)
+    assert set(workshop.statuses().values()) == {"SUCCESS"}
     assert cluster.counts == [2]
     assert begun == ["raw.orders", "raw.orders__rejected"]
     assert len(workshop.rows()) == 3 * 3
