@@ -26,7 +26,8 @@ from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import columns_to_json
 from ingest_assets.tables.rejected import COLUMNS as REJECTED_COLUMNS
-from ingest_assets.tables.shipping import ShippedTable, fields_of, is_there, ship
+from ingest_assets.tables.shipping import fields_of, is_there, ship
+from ingest_assets.tables.target import Target
 
 SLICE_FILES = 256
 SLICE_BYTES = 64 * 1024**2
@@ -90,14 +91,14 @@ class Spreading:
     def outcomes(self, files: Sequence[ClaimedFile]) -> Iterator[FileOutcome]:
         """What becomes of each file, in order; their rows are with the sinks of the stager.
 
-        As long as there is no table, files are read here, one after the other: a table is begun
-        once, at one location.
+        As long as no rows have made the table, or made an adopted one ours, files are read here,
+        one after the other: so the table is begun once, and its columns are in the same order.
 
         Raises:
             As `Cluster.read`.
         """
         known = 0
-        while self._stager.main.target.columns is None and known < len(files):
+        while not _has_lineage(self._stager.main.target) and known < len(files):
             yield from self._stager.outcomes(files[known : known + 1])
             known += 1
         parts = [_Part(part) for part in grouped(files[known:], SLICE_FILES, SLICE_BYTES)]
@@ -129,7 +130,7 @@ class Spreading:
         again = [part for part in parts if not self._counts(part)]
         for part in again:
             self._throw_away(part)
-        table = self._table()
+        table = ship(self._stager.main.target)
         cuts = [Slice(terms, tuple(part.files), columns, table) for part in again]
         logger.info("%s slices of the batch are read by the cluster", len(cuts))
         for part, read in zip(again, self._cluster.read(cuts), strict=True):
@@ -152,16 +153,6 @@ class Spreading:
             with contextlib.suppress(CatalogError):  # then they are orphans
                 sink.target.delete(data_file.file_path for data_file in data_files)
         part.read_by = part.read = None
-
-    def _table(self) -> ShippedTable:
-        """The table with the lineage columns, which an adopted one has from its first rows on."""
-        target = self._stager.main.target
-        mark = target.mark()
-        try:
-            target.evolve(self._state.columns or ())
-            return ship(target)
-        finally:
-            target.restore(mark)
 
     def _accept(self, part: _Part) -> Iterator[FileOutcome]:
         """The slice's changes are staged here as they were there, and its data files are kept."""
@@ -204,6 +195,13 @@ class Spreading:
                 "Give the catalog a warehouse that this machine and all executors share, such as "
                 "PYICEBERG_CATALOG__LAKE__WAREHOUSE=s3://bucket/warehouse."
             )
+
+
+def _has_lineage(target: Target) -> bool:
+    if target.columns is None:
+        return False
+    names = {field.name for field in fields_of(target)}
+    return all(column.name in names for column in target.lineage)
 
 
 def _has_all(columns: Columns, earlier: Columns) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyiceberg.schema import Schema
+from pyiceberg.types import LongType, NestedField
 
 from ingest_assets.engine import slices, spreading
 from ingest_assets.engine.declared_columns import apply_declaration
@@ -177,6 +179,25 @@ def test_a_table_of_declared_columns_is_begun_once_and_by_its_first_rows(
     assert cluster.counts == [2]
     assert begun == ["raw.orders", "raw.orders__rejected"]
     assert len(workshop.rows()) == 3 * 3
+
+
+def test_an_adopted_table_gets_the_same_columns_in_the_same_order(
+    workshop: Workshop, twin: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "SLICE_FILES", 1)
+    for number in range(4):
+        workshop.put(f"{number}", json_lines(orders(number * 10, **({"new": 1} if number else {}))))
+    cluster, schemas = InThisProcess(), []
+    for place, reader in ((workshop, None), (twin, cluster)):
+        catalog = place.deployment.catalog
+        catalog.create_namespace("raw")
+        schema = Schema(NestedField(1, "order_id", LongType(), required=True))
+        catalog.create_table("raw.orders", schema)
+        work.engine_pass(place.deployment, place.ingestion(), reader)
+        schemas.append(catalog.load_table("raw.orders").schema().as_struct())
+    assert schemas[0] == schemas[1]
+    assert _seen(twin) == _seen(workshop)
+    assert cluster.counts == [3, 2]
 
 
 def test_only_what_is_not_plain_is_read_again_after_a_new_column(
