@@ -99,8 +99,7 @@ class SparkCluster:
                         logger.info("The cluster has not finished its %s slices yet", count)
                 rows = collecting.result()
             except BaseException:
-                with suppress(Exception):
-                    _interrupt(session)
+                _interrupt(session)
                 raise
             finally:
                 interrupts.end(pool)
@@ -108,10 +107,11 @@ class SparkCluster:
 
 
 def _interrupt(session: Any) -> None:
-    """The session's jobs are ended."""
-    try:
+    """The session's jobs are ended, as far as it can be reached."""
+    with suppress(Exception):
         session.interruptAll()
-    except AttributeError:  # a classic session has it from PySpark 4.0 on
+        return
+    with suppress(Exception):  # a classic session of PySpark 3.5 has the first only in name
         session.sparkContext.cancelAllJobs()
 
 

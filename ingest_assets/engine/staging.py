@@ -55,9 +55,9 @@ def stage(
     """Every file of the batch has its outcome, and the good ones their rows in data files.
 
     Files are judged in the order of the claim, whatever order their bytes arrive in: a column that
-    one file adds is there for the next. So it is where a `cluster`
-    reads many at once. A file's failure is its own and leaves no trace; only a fault of the ledger,
-    the catalog, the warehouse, the cluster or the configuration fails the batch as a whole.
+    one file adds is there for the next. So it is where a `cluster` reads many at once. A file's
+    failure is its own and leaves no trace; only a fault of the ledger, the catalog, the warehouse,
+    the cluster or the configuration fails the batch as a whole.
 
     Raises:
         CatalogError, LedgerError, ConfigurationError, ClusterError: the batch cannot be staged;

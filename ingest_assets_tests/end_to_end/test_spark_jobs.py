@@ -113,8 +113,7 @@ def test_an_error_of_a_task_is_the_same_here_and_tells_where_it_was_raised(
                 raise
 
     _put(workshop, 2)
-    claimed = Watched(InThisProcess)
-    work.engine_pass(workshop.deployment, workshop.ingestion(), claimed)
+    work.engine_pass(workshop.deployment, workshop.ingestion(), Watched(InThisProcess))
     assert str(caught[0]) == "a.yaml: one\na.yaml: two"
     assert "raise DeclarationError" in caught[0].__notes__[0]
     assert set(workshop.statuses().values()) == {"DISCOVERED"}
@@ -130,10 +129,10 @@ def test_an_interrupt_ends_the_job_and_frees_the_files(workshop: Workshop, is_ol
             assert ended.wait(10), "the job was not ended"
             return []
 
-        if not is_old:
-
-            def interruptAll(self) -> None:
-                ended.set()
+        def interruptAll(self) -> None:
+            if is_old:
+                raise RuntimeError("[ONLY_SUPPORTED_WITH_SPARK_CONNECT]")
+            ended.set()
 
         @property
         def sparkContext(self) -> "Endless":
