@@ -182,15 +182,14 @@ class Spreading:
                 file tells, because a slice is read by one process.
             RuntimeError: field ids were given otherwise than here, a fault of ours.
         """
-        target = self._stager.main.target
-        if not read.rows:
-            return
+        target, written = self._stager.main.target, [*read.rows, *read.rejected][:1]
         there = {field.field_id: field for field in fields_of(target)}
-        if strange := [field for field in read.fields if there.get(field.field_id) != field]:
+        strange = [field for field in read.fields if there.get(field.field_id) != field]
+        if read.rows and strange:
             raise RuntimeError(f"{target.identifier} has no fields {strange}, which a slice wrote.")
-        if not is_there(target, read.rows[0]):
+        if written and not is_there(target, written[0]):
             raise SplitWarehouseError(
-                f"The cluster wrote {read.rows[0].file_path} for {target.identifier}, and it is "
+                f"The cluster wrote {written[0].file_path} for {target.identifier}, and it is "
                 "not there when it is looked for from here; nothing of the batch is in the table. "
                 "Give the catalog a warehouse that this machine and all executors share, such as "
                 "PYICEBERG_CATALOG__LAKE__WAREHOUSE=s3://bucket/warehouse."

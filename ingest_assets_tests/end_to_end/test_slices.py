@@ -250,19 +250,23 @@ def test_a_slice_that_cannot_be_read_fails_the_batch_and_leaves_nothing(
     assert workshop.rows() == []
 
 
+@pytest.mark.parametrize(
+    "body", [json_lines(orders(10)), b'{"order_id": }\n' * 2], ids=["rows", "rejected"]
+)
 def test_a_warehouse_that_is_another_place_for_the_cluster_is_found_out(
-    workshop: Workshop, capsys: pytest.CaptureFixture[str]
+    workshop: Workshop, capsys: pytest.CaptureFixture[str], body: bytes
 ) -> None:
     class Elsewhere(InThisProcess):
         def read(self, cuts: Sequence[Slice]) -> list[ReadSlice]:
             done = super().read(cuts)
-            for data_file in done[0].rows:
+            for data_file in (*done[0].rows, *done[0].rejected):
                 Path(data_file.file_path.removeprefix("file://")).unlink()
             return done
 
     workshop.put("0", json_lines(orders(1)))
-    workshop.put("1", json_lines(orders(10)))
-    work.engine_pass(workshop.deployment, workshop.ingestion(), Elsewhere())
+    workshop.put("1", body)
+    ingestion = workshop.ingestion(max_rejected_ratio=1.0)
+    work.engine_pass(workshop.deployment, ingestion, Elsewhere())
     assert "that this machine and all executors share" in capsys.readouterr().err
     assert set(workshop.statuses().values()) == {"DISCOVERED"}
     assert workshop.rows() == []
