@@ -7,13 +7,14 @@ have other names, and no snapshot ever names them.
 """
 
 import dataclasses
+import importlib.metadata
 import logging
 import os
 import pickle
 import re
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from ingest_assets import interrupts
 from ingest_assets.engine import progress
 from ingest_assets.engine.slices import ReadSlice, Slice, read
 from ingest_assets.engine.spreading import ClusterError, ExecutorsDiedError
-from ingest_assets.errors import IngestError
+from ingest_assets.errors import ConfigurationError, IngestError
 
 _SCHEMA = pa.schema([("number", pa.int64()), ("result", pa.binary())])
 _SPARK_SCHEMA = "number long, result binary"
@@ -35,6 +36,20 @@ _DIED = re.compile(r"exited unexpectedly|ExecutorLostFailure|\(crashed\)")
 _TOLD_EVERY = timedelta(minutes=1)
 
 logger = logging.getLogger(__name__)
+
+
+class OtherVersionsError(ConfigurationError):
+    """The executors have other versions of what decides about rows than the driver."""
+
+
+def versions() -> dict[str, str]:
+    """The versions, in this process, of what decides what a file's rows are and how they lie."""
+    names = ("ingest_assets", "pyarrow", "pyiceberg")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def _listed(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
 @dataclass(frozen=True)
@@ -46,9 +61,20 @@ class _Tasks:
 
     shared: bytes
     files: Sequence[bytes]
+    versions: Mapping[str, str]
 
     def slice(self, number: int) -> Slice:
-        """The slice that the task of this number reads."""
+        """The slice that the task of this number reads.
+
+        Raises:
+            OtherVersionsError: what reads here is not what the run was started with.
+        """
+        here = versions()
+        if here != self.versions:
+            raise OtherVersionsError(
+                f"The executors have {_listed(here)}, and the run has {_listed(self.versions)}: "
+                "they might read a file otherwise, so nothing was read. Install the same on both."
+            )
         shared: Slice = pickle.loads(self.shared)
         return dataclasses.replace(shared, files=pickle.loads(self.files[number]))
 
@@ -69,7 +95,7 @@ class SparkCluster:
         if not cuts:
             return []
         shared = pickle.dumps(dataclasses.replace(cuts[0], files=()))
-        tasks = _Tasks(shared, [pickle.dumps(cut.files) for cut in cuts])
+        tasks = _Tasks(shared, [pickle.dumps(cut.files) for cut in cuts], versions())
         try:
             session = self._session()
             results = self._collected(session, tasks)

@@ -64,6 +64,23 @@ def test_what_slices_share_is_sent_once(
     assert session.job_bytes[0] < 2 * sizes[0]
 
 
+def test_executors_of_other_versions_read_nothing(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Elsewhere(InThisProcess):
+        def collect(self) -> list[dict[str, Any]]:
+            with monkeypatch.context() as patched:
+                patched.setattr(spark, "versions", lambda: {"pyarrow": "1.0"})
+                return super().collect()
+
+    _put(workshop, 3)
+    work.engine_pass(workshop.deployment, workshop.ingestion(), SparkCluster(Elsewhere))
+    assert (
+        "The executors have pyarrow 1.0, and the run has ingest_assets" in capsys.readouterr().err
+    )
+    assert set(workshop.statuses().values()) == {"DISCOVERED"}
+
+
 @pytest.mark.parametrize(
     ("remote", "said"),
     [
