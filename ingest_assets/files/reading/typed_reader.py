@@ -69,6 +69,9 @@ class TypedReader:
                 frozenset(column.name for column in found),
             )
 
+    def observe_beginning(self, content: Content) -> None:
+        """A file that declares its types is not read for them."""
+
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
     ) -> Iterator[Chunk]:
