@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 
 import click
@@ -14,6 +15,10 @@ logger = logging.getLogger(__name__)
 EXIT_OUT_OF_REACH = 1
 EXIT_CONFIGURATION = 2
 EXIT_FILES_NEED_ATTENTION = 3
+_ARROW_POOL = "ARROW_DEFAULT_MEMORY_POOL"
+"""Read once, when pyarrow is imported. jemalloc gives back at once what Arrow frees; mimalloc, the
+default, keeps 30 to 80 MB more in the same CPU.
+"""
 _COMMANDS = {
     "alerts": "Show what people were told of an ingestion, or try a channel.",
     "check": "Validate the declarations, without any service.",
@@ -61,6 +66,8 @@ def cli() -> None:
 
 def main() -> None:
     """The program: deliberate errors are their message and an exit code, never a traceback."""
+    if sys.platform == "linux":  # where pyarrow has it built in
+        os.environ.setdefault(_ARROW_POOL, "jemalloc")
     try:
         logs.configure()
         cli()

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ingest_assets.engine import progress
 from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.reading_ahead import read_ahead
+from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.errors import (
     OtherTableError,
@@ -22,15 +23,17 @@ from ingest_assets.files.reading.reader import Reader, Stumbled
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.schema.column import Columns
-from ingest_assets.schema.difference import Change, Verdict, difference
+from ingest_assets.schema.difference import Verdict, difference
 from ingest_assets.schema.observed import Observed
-from ingest_assets.schema.policy import Decision, SchemaRules, decide
+from ingest_assets.schema.policy import Decision, decide
 from ingest_assets.schema.samples import samples
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import rescued_count
 from ingest_assets.tables.rejected import first_reason, rejected_rows
 
 _SAMPLES = 5
+_LARGE_BYTES = 16 * 1024**2
+"""As stored; the beginning of a smaller file is most of it."""
 _TOLD_EVERY = timedelta(seconds=30)
 _AHEAD_BYTES = 4 * 1024**2
 """As stored; a smaller file is read before a thread for it has begun."""
@@ -77,7 +80,12 @@ class FileReading:
             FileContentError: the bytes cannot be read as declared.
         """
         columns = self._state.columns
-        if columns is None or not self._read_fast(content, columns):
+        is_read = (
+            self._read_by_beginning(content)
+            if columns is None
+            else self._read_fast(content, columns)
+        )
+        if not is_read:
             self._read_carefully(content)
         self._check_ratio(self.rejected.row_count, self.rows.row_count)
 
@@ -90,10 +98,28 @@ class FileReading:
             return False
         return True
 
+    def _read_by_beginning(self, content: Content) -> bool:
+        """A large first file is read by the types of its beginning, if every row is of them."""
+        if content.size_bytes < _LARGE_BYTES:
+            return False
+        observed = self._reader.observe_beginning(content)
+        if observed is None or not observed.record_count:
+            return False
+        self._decision = decide(None, observed, schema_rules(self._ingestion, self._state.ignored))
+        try:
+            with self._state.undone_if_it_fails():
+                if not self._read_fast(content, self._decision.target):
+                    raise Stumbled
+        except Stumbled:
+            self._decision = None
+            return False
+        self.detail["detected"] = dict(observed.detected)
+        return True
+
     def _read_carefully(self, content: Content) -> None:
         observed = self._reader.observe(content, self._state.columns)
         decision = decide(
-            self._state.columns, observed, _rules(self._ingestion, self._state.ignored)
+            self._state.columns, observed, schema_rules(self._ingestion, self._state.ignored)
         )
         if decision.is_parked:
             self._refuse_another_tables_file(content)
@@ -114,7 +140,7 @@ class FileReading:
 
     def _refuse_another_tables_file(self, content: Content) -> None:
         """Raises OtherTableError for a shape that a person gave a table of its own."""
-        rules = _rules(self._ingestion, ())
+        rules = schema_rules(self._ingestion, ())
         for route, columns in self._state.others:
             observed = self._reader.observe(content, columns)
             decision = decide(columns, observed, rules)
@@ -222,14 +248,3 @@ class FileReading:
         """Nothing of the file is left behind."""
         self.rows.drop()
         self.rejected.drop()
-
-
-def _rules(ingestion: Ingestion, ignored: tuple[Change, ...]) -> SchemaRules:
-    rules = ingestion.schema_rules
-    return SchemaRules(
-        on_new_column=rules.on_new_column,
-        on_missing_column=rules.on_missing_column,
-        on_type_change=rules.on_type_change,
-        optional_columns=frozenset(rules.optional_columns),
-        ignored=ignored,
-    )

@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection
 from ingest_assets.orchestration import bulk_events, dynamic_partitions
 from ingest_assets.orchestration.bulk_events import StoredEvent
 from ingest_assets.orchestration.check_state import dynamic_check_states, partition_infos
+from ingest_assets.orchestration.event_texts import EventTexts
 from ingest_assets.orchestration.instance_storage import PooledPostgres
 from ingest_assets.orchestration.partition_status import dynamic_status
 
@@ -156,7 +157,8 @@ class BulkEventLogStorage(PooledPostgres, PostgresEventLogStorage):
         super()._store_runless_asset_check_evaluation(event, event_id)
 
     def _store_in_bulk(self, events: Sequence[EventLogEntry]) -> None:
-        rows = [self._event_to_row(event) for event in events]
+        texts = EventTexts()
+        rows = [self._bulk_row(event, texts) for event in events]
         with self.index_transaction() as connection:
             storage_ids = bulk_events.insert_events(connection, rows)
             stored = [
@@ -173,6 +175,20 @@ class BulkEventLogStorage(PooledPostgres, PostgresEventLogStorage):
             evaluations = [one for one in stored if _is_check_evaluation(one.entry)]
             if evaluations:
                 bulk_events.store_check_evaluations(connection, evaluations)
+
+    def _bulk_row(self, event: EventLogEntry, texts: EventTexts) -> dict[str, Any]:
+        """As `_event_to_row` makes of an event that is `_is_bulk_writable`."""
+        dagster_event = event.get_dagster_event()
+        asset_key = dagster_event.asset_key  # None of an evaluation
+        return {
+            "run_id": event.run_id,
+            "event": texts.text(event),
+            "dagster_event_type": dagster_event.event_type_value,
+            "timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+            "step_key": dagster_event.step_key,
+            "asset_key": None if asset_key is None else asset_key.to_string(),
+            "partition": dagster_event.partition,
+        }
 
     def _index_asset_events(self, connection: Connection, stored: Sequence[StoredEvent]) -> None:
         """Tags of each event, and of each asset what its last event of each kind says about it."""

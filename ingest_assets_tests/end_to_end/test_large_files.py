@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from ingest_assets.engine import file_reading
+from ingest_assets.engine import file_reading, gathered
+from ingest_assets.files.reading import blocks, compression
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
@@ -48,3 +49,23 @@ def _paths(workshop: Workshop) -> dict[str, str]:
             " FROM ingest.attempts JOIN ingest.files USING (file_id)"
         )
         return {row.key: row.path for row in found}
+
+
+@pytest.mark.parametrize(("last", "type_"), [("8.5", "double"), ("x", "string"), ("8", "long")])
+def test_a_large_first_csv_file_has_the_types_of_all_its_rows(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, last: str, type_: str
+) -> None:
+    """Its first rows are in a data file already when the last one turns out to be of another."""
+    monkeypatch.setattr(file_reading, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(gathered, "IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(compression, "PIECE_BYTES", 1000)
+    lines = ["id,amount", *(f"{number},{number % 7}" for number in range(3000)), f"3000,{last}"]
+    workshop.put("a.csv", "\n".join(lines).encode())
+    workshop.ingest(format={"type": "csv"})
+    table = workshop.deployment.catalog.load_table("raw.orders")
+    assert str(table.schema().find_type("amount")) == type_
+    amounts = {int(row["id"]): row["amount"] for row in workshop.rows()}
+    assert len(amounts) == 3001
+    assert str(amounts[3000]) == last
+    assert sum(task.file.record_count for task in table.scan().plan_files()) == 3001

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ingest_assets.errors import CorruptFileError
 
-BLOCK_BYTES = 8 * 1024**2
+BLOCK_BYTES = 4 * 1024**2
 MAX_RECORD_BYTES = 512 * 1024**2
 """A longer line or record is taken for a file that lost its line ends."""
 MAX_DEPTH = 100

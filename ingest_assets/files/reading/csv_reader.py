@@ -1,5 +1,6 @@
 """CSV and TSV: every field is read as text, then each column is cast to its type."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,12 +54,19 @@ class CsvReader:
 
     def observe(self, content: Content, columns: Columns | None) -> Observed:
         """The types of the columns from all records that can be split, judged against `columns`."""
-        known = columns or ()
+        return self._observe(content, columns or (), chunk_count=None)
+
+    def observe_beginning(self, content: Content) -> Observed:
+        """The types of the columns from the first megabytes."""
+        return self._observe(content, (), chunk_count=1)
+
+    def _observe(self, content: Content, known: Columns, chunk_count: int | None) -> Observed:
         dialect, pieces = self._opened(content, known)
         plan = _Plan(dialect, known)
         inferences = [TextInference(field) for field in plan.fields]
         record_count = 0
-        for chunk in text_chunks(pieces, dialect, content.name, is_strict=False):
+        chunks = text_chunks(pieces, dialect, content.name, is_strict=False)
+        for chunk in itertools.islice(chunks, chunk_count):
             record_count += len(chunk.lines)
             for inference, text in zip(inferences, chunk.texts, strict=True):
                 inference.see(text)

@@ -5,6 +5,7 @@ closing one right before. Then a line feed ends a record exactly if an even numb
 before it, and Arrow's reader sees the same records.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 
 _LINE_FEED, _RETURN = 10, 13
 _CARRIED_LIMIT_BYTES = 64 * 1024**2
+_WINDOW_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,18 @@ def _bytes(data: bytes) -> pa.Array:
 
 
 def _positions(data: pa.Array, byte: int) -> pa.Array:
-    return pc.cast(pc.indices_nonzero(pc.equal(data, pa.scalar(byte, pa.uint8()))), pa.int64())
+    """Where the byte stands; by a filter, because `pc.indices_nonzero` takes five times as long."""
+    wanted, found = pa.scalar(byte, pa.uint8()), [pa.array([], pa.int64())]
+    for start in range(0, len(data), _WINDOW_BYTES):
+        window = data.slice(start, _WINDOW_BYTES)
+        inside = _window_positions().slice(0, len(window)).filter(pc.equal(window, wanted))
+        found.append(pc.add(pc.cast(inside, pa.int64()), start))
+    return pa.concat_arrays(found)
+
+
+@functools.cache
+def _window_positions() -> pa.Array:
+    return pc.cast(pa.arange(0, _WINDOW_BYTES), pa.int32())
 
 
 def _cut(block: bytes, delimiter: str, quote: str | None) -> tuple[int, Block | None]:
@@ -79,11 +92,13 @@ def _cut(block: bytes, delimiter: str, quote: str | None) -> tuple[int, Block | 
     cut = len(block) if is_whole else (ends[-1].as_py() + 1 if len(ends) else 0)
     starts = pa.concat_arrays([pa.array([0], pa.int64()), pc.add(ends, 1)])
     starts = starts.filter(pc.less(starts, cut))
-    lines = pc.search_sorted(feeds, starts) if quotes is not None else pa.arange(0, len(starts))
+    is_line_each = len(ends) == len(feeds)
+    lines = pa.arange(0, len(starts)) if is_line_each else pc.search_sorted(feeds, starts)
     first = data.take(starts)
     is_blank = pc.is_in(first, pa.array([_LINE_FEED, _RETURN], pa.uint8()))
     lines = pc.cast(lines, pa.int64()).filter(pc.invert(is_blank))
-    line_count = block.count(b"\n", 0, cut) + (cut == len(block) and not block.endswith(b"\n"))
+    line_count = pc.search_sorted(feeds, cut).as_py()
+    line_count += cut == len(block) and not block.endswith(b"\n")
     return cut, Block(block[:cut], lines, line_count)
 
 

@@ -139,6 +139,9 @@ class JsonReader:
             root.always_present(record_count),
         )
 
+    def observe_beginning(self, content: Content) -> None:
+        """Which fields every record has, only all records can tell."""
+
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
     ) -> Iterator[Chunk]:

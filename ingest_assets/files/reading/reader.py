@@ -51,6 +51,14 @@ class Reader(Protocol):
         """The file's schema, from the whole file, judged against the table's `columns`."""
         ...
 
+    def observe_beginning(self, content: Content) -> Observed | None:
+        """The schema that the first megabytes of a file have, of which nothing is known yet.
+
+        If `read_fast` reads the whole file by the columns that this makes, `observe` would have
+        made the same. None where that does not hold.
+        """
+        ...
+
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
     ) -> Iterator[Chunk]:

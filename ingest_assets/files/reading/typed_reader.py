@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest_assets.files.reading.chunk import Chunk, Stumbled, rejected_table, rows_schema
+from ingest_assets.files.reading.chunk import NOTHING_REJECTED, Chunk, Stumbled, rows_schema
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.together import Together, one_after_another
 from ingest_assets.files.reading.typed_columns import (
@@ -68,6 +68,9 @@ class TypedReader:
                 file.detected,
                 frozenset(column.name for column in found),
             )
+
+    def observe_beginning(self, content: Content) -> None:
+        """A file that declares its types is not read for them."""
 
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
@@ -161,9 +164,15 @@ def _chunk(
     found_arrays = [
         arrays[c.name] if c.name in arrays else pa.nulls(batch.num_rows, c.type) for c in columns
     ]
-    rescued = [text_of(left[row]) if row in left else None for row in range(batch.num_rows)]
     numbers = pa.arange(first_row, first_row + batch.num_rows)
     rows = pa.Table.from_arrays(
-        [*found_arrays, numbers, pa.array(rescued, pa.string())], schema=rows_schema(columns)
+        [*found_arrays, numbers, _rescued(left, batch.num_rows)], schema=rows_schema(columns)
     )
-    return Chunk(rows, rejected_table(()))
+    return Chunk(rows, NOTHING_REJECTED)
+
+
+def _rescued(left: dict[int, dict[str, Any]], row_count: int) -> pa.Array:
+    if not left:
+        return pa.nulls(row_count, pa.string())
+    texts = [text_of(left[row]) if row in left else None for row in range(row_count)]
+    return pa.array(texts, pa.string())

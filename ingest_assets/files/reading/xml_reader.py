@@ -61,6 +61,9 @@ class XmlReader:
             root.always_present(record_count),
         )
 
+    def observe_beginning(self, content: Content) -> None:
+        """There is no fast path that could prove it right."""
+
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
     ) -> Iterator[Chunk]:
