@@ -19,6 +19,8 @@ _WHOLE: tuple[tuple[str, pa.DataType], ...] = (
     ("timestamp", TIMESTAMPTZ),
     ("boolean", pa.bool_()),
 )
+_ZERO = "-0"
+"""The one integer whose text no number of Arrow's gives back."""
 
 
 def said(text: pa.Array) -> pa.Array:
@@ -58,6 +60,8 @@ class TextInference:
 def _kinds(text: pa.Array) -> set[str]:
     for kind, type_ in _WHOLE:
         if fits_wholly(text, type_):
+            if kind == "double" and pc.index(text, _ZERO).as_py() >= 0:
+                break
             return {kind}
     kinds = set()
     for item in text.unique().to_pylist():

@@ -12,7 +12,20 @@ from ingest_assets.files.reading.chunk import Stumbled
 from ingest_assets.files.reading.csv_reader import CsvReader
 from ingest_assets.files.reading.opened import Content
 
-_NUMBERS = ["1", "12", "-7", "1.5", "1e3", "007", "nan", "+1", " 1", "9007199254740993", "1" * 40]
+_NUMBERS = [
+    "1",
+    "12",
+    "-7",
+    "-0",
+    "1.5",
+    "1e3",
+    "007",
+    "nan",
+    "+1",
+    " 1",
+    "9007199254740993",
+    "1" * 40,
+]
 _MOMENTS = ["2026-01-01", "2026-01-01T10:00:00Z", "2026-01-01 10:00"]
 _VALUES = st.sampled_from([*_NUMBERS, *_MOMENTS, "9223372036854775808", "true", "", "a"])
 

@@ -189,7 +189,7 @@ def test_quoted_texts_come_back_as_they_were_with_the_line_they_begin_on(
 ) -> None:
     sink = io.StringIO(newline="")
     writer = csv.writer(sink, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(["a", "b"])
+    writer.writerow(["one", "two"])
     lines = []
     for row in rows:
         lines.append(sink.getvalue().count("\n") + 1)
@@ -197,8 +197,8 @@ def test_quoted_texts_come_back_as_they_were_with_the_line_they_begin_on(
     options = {"delimiter": ",", "quote": '"', "header": True}
     data = sink.getvalue().encode()
     read = carefully("csv", data + b'"x","2020-01-01x"\n', None, options)
-    assert read.rows.column("a").to_pylist() == [*(a for a, _ in rows), "x"]
-    assert read.rows.column("b").to_pylist() == [*(b for _, b in rows), "2020-01-01x"]
+    assert read.rows.column("one").to_pylist() == [*(a for a, _ in rows), "x"]
+    assert read.rows.column("two").to_pylist() == [*(b for _, b in rows), "2020-01-01x"]
     assert read.rows.column("_source_row").to_pylist()[:-1] == lines
 
 
