@@ -3,7 +3,7 @@
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -136,7 +136,16 @@ def test_an_error_of_a_task_is_the_same_here_and_tells_where_it_was_raised(
     assert set(workshop.statuses().values()) == {"DISCOVERED"}
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Also where the tests are a script's background job, which a shell starts with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("is_old", [False, True], ids=["PySpark 4", "classic PySpark 3.5"])
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_an_interrupt_ends_the_job_and_frees_the_files(workshop: Workshop, is_old: bool) -> None:
     ended = threading.Event()
 
