@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -147,7 +146,7 @@ def sail(s3: Any, tmp_path: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield f"sc://127.0.0.1:{port}"
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()
         server.wait(30)
 
 

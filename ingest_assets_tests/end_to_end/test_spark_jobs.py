@@ -138,7 +138,7 @@ def test_an_error_of_a_task_is_the_same_here_and_tells_where_it_was_raised(
 
 @pytest.fixture
 def heeds_ctrl_c() -> Iterator[None]:
-    """Also where the tests are a script's background job, which a shell starts with SIGINT ignored."""
+    """Also where the tests are a background job, which shells start with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
