@@ -12,8 +12,8 @@ from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.decision_plan import DecisionPlan, plan_resolution
 from ingest_assets.engine.decision_text import done_line, plan_lines
 from ingest_assets.engine.decision_work import carry_out
-from ingest_assets.errors import IngestError
 from ingest_assets.orchestration.names import INGESTION_TAG, LANE_TAG
+from ingest_assets.orchestration.planned_job import plan_then_act
 from ingest_assets.schema.resolution import Resolution
 from ingest_assets.tables.operations import Constant, Expression
 
@@ -97,26 +97,25 @@ def build_resolve_job(deployment: DeploymentSource = Deployment.from_env) -> dg.
     )
     def resolve(context: dg.OpExecutionContext, config: ResolveConfig) -> None:
         _tag_run(context, config)
-        plan: DecisionPlan | None = None
-        refused: str | None = None
-        said = "Nothing was changed. To do it, launch this again with plan_only: false."
-        try:
+
+        def plan() -> DecisionPlan:
             services = deployment()
             ingestion = services.ingestion(config.ingestion)
-            plan = plan_resolution(
+            return plan_resolution(
                 services, ingestion, config.version, Resolution(config.resolution), config.fills
             )
-            context.log.info("The plan:\n%s", "\n".join(plan_lines(plan)))
-            if not config.plan_only:
-                by = config.by or f"Dagster run {context.run_id}"
-                said = done_line(plan, carry_out(services, plan, by, config.note))
-        except IngestError as error:
-            refused = str(error)
-        metadata = _metadata(plan)
-        if refused is not None:  # outside of `except`, so that no traceback stands in the way
-            raise dg.Failure(refused, metadata=metadata, allow_retries=False)
-        context.log.info(said)
-        context.add_output_metadata({"outcome": said, **metadata})
+
+        def act(plan: DecisionPlan) -> str:
+            by = config.by or f"Dagster run {context.run_id}"
+            return done_line(plan, carry_out(deployment(), plan, by, config.note))
+
+        plan_then_act(
+            context,
+            plan,
+            lines=plan_lines,
+            metadata=_metadata,
+            act=None if config.plan_only else act,
+        )
 
     @dg.job(
         name=RESOLVE_JOB,
@@ -148,8 +147,8 @@ def _tag_run(context: dg.OpExecutionContext, config: ResolveConfig) -> None:
     )
 
 
-def _metadata(plan: DecisionPlan | None) -> dict[str, Any]:
-    return {} if plan is None else {"plan": dg.MetadataValue.md(_markdown(plan_lines(plan)))}
+def _metadata(plan: DecisionPlan) -> dict[str, Any]:
+    return {"plan": dg.MetadataValue.md(_markdown(plan_lines(plan)))}
 
 
 def _markdown(lines: Iterable[str]) -> str:

@@ -10,10 +10,10 @@ from ingest_assets.decision_errors import ReplayRefusedError
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.replay import Choice, ReplayPlan, plan_replay, replay
 from ingest_assets.engine.replay_text import done_line, plan_lines
-from ingest_assets.errors import IngestError
 from ingest_assets.ledger.replays import REPLAYABLE
 from ingest_assets.ledger.states import FileStatus
 from ingest_assets.orchestration.names import INGESTION_TAG
+from ingest_assets.orchestration.planned_job import plan_then_act
 
 REPLAY_JOB = "replay_files"
 REPLAY_OP = "replay"
@@ -97,23 +97,22 @@ def build_replay_job(deployment: DeploymentSource = Deployment.from_env) -> dg.J
     )
     def replay_op(context: dg.OpExecutionContext, config: ReplayConfig) -> None:
         context.instance.add_run_tags(context.run_id, {INGESTION_TAG: config.ingestion})
-        refused: str | None = None
-        shown: dict[str, Any] = {}
-        said = "Nothing was changed. To do it, launch this again with plan_only: false."
-        try:
+
+        def plan() -> ReplayPlan:
             services = deployment()
-            plan = plan_replay(services, services.ingestion(config.ingestion), config.choice)
-            shown = _metadata(plan)
-            context.log.info("The plan:\n%s", "\n".join(plan_lines(plan)))
-            if not config.plan_only:
-                by = config.by or f"Dagster run {context.run_id}"
-                said = done_line(plan, replay(services, plan, by, config.note))
-        except IngestError as error:
-            refused = str(error)
-        if refused is not None:  # outside of `except`, so that no traceback stands in the way
-            raise dg.Failure(refused, metadata=shown, allow_retries=False)
-        context.log.info(said)
-        context.add_output_metadata({"outcome": said, **shown})
+            return plan_replay(services, services.ingestion(config.ingestion), config.choice)
+
+        def act(plan: ReplayPlan) -> str:
+            by = config.by or f"Dagster run {context.run_id}"
+            return done_line(plan, replay(deployment(), plan, by, config.note))
+
+        plan_then_act(
+            context,
+            plan,
+            lines=plan_lines,
+            metadata=_metadata,
+            act=None if config.plan_only else act,
+        )
 
     @dg.job(
         name=REPLAY_JOB,
