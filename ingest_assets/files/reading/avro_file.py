@@ -19,14 +19,12 @@ from ingest_assets.files.reading.avro_container import (
 )
 from ingest_assets.files.reading.avro_logical import AvroType, without_logical_types
 from ingest_assets.files.reading.avro_types import avro_type
-from ingest_assets.files.reading.compression import HEAD_BYTES, codec_of
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.typed_file import (
     DamagedError,
     TypedFile,
-    refuse_other,
-    told_as_damage,
-    uncompressed,
+    compression_of,
+    opened_as,
 )
 
 _DECODED_BYTES = 2 * 1024**2
@@ -40,15 +38,8 @@ def open_avro(content: Content) -> Iterator[TypedFile | None]:
     Raises:
         UnsupportedTypeError: no table can hold one of its types.
     """
-    with uncompressed(content) as stream:
-        head = stream.read(HEAD_BYTES)
-        if not head:
-            yield None
-            return
-        refuse_other(head, MAGIC, content.name, "avro")
-        stream.seek(0)
-        with told_as_damage(content.name, "Avro"):
-            yield _typed(stream, content)
+    with opened_as(content, "avro", "Avro", MAGIC) as stream:
+        yield None if stream is None else _typed(stream, content)
 
 
 def _typed(stream: BinaryIO, content: Content) -> TypedFile:
@@ -65,11 +56,7 @@ def _typed(stream: BinaryIO, content: Content) -> TypedFile:
             batch = pa.RecordBatch.from_struct_array(decoder.rows(part))
             yield batch if names is None else batch.select(list(names))
 
-    compression = codec_of(content)
-    detected = {
-        "format": "avro",
-        "compression": compression if compression != "none" else header.codec,
-    }
+    detected = {"format": "avro", "compression": compression_of(content, header.codec)}
     return TypedFile(pa.schema(list(type_.arrow)), count_rows(stream, header), detected, batches)
 
 

@@ -8,14 +8,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow import orc
 
-from ingest_assets.files.reading.compression import HEAD_BYTES, codec_of
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.typed_file import (
     BATCH_BYTES,
     TypedFile,
-    refuse_other,
-    told_as_damage,
-    uncompressed,
+    compression_of,
+    opened_as,
 )
 
 _MAGIC = b"ORC"
@@ -25,14 +23,8 @@ _BATCH_ROWS = 16_384
 @contextmanager
 def open_orc(content: Content) -> Iterator[TypedFile | None]:
     """As `typed_file.Opener`."""
-    with uncompressed(content) as stream:
-        head = stream.read(HEAD_BYTES)
-        if not head:
-            yield None
-            return
-        refuse_other(head, _MAGIC, content.name, "orc")
-        with told_as_damage(content.name, "ORC"):
-            yield _typed(stream, content)
+    with opened_as(content, "orc", "ORC", _MAGIC) as stream:
+        yield None if stream is None else _typed(stream, content)
 
 
 def _typed(stream: BinaryIO, content: Content) -> TypedFile:
@@ -51,10 +43,9 @@ def _typed(stream: BinaryIO, content: Content) -> TypedFile:
         )
         yield from scanner.to_batches()
 
-    compression = codec_of(content)
     detected = {
         "format": "orc",
-        "compression": compression if compression != "none" else file.compression.lower(),
+        "compression": compression_of(content, file.compression.lower()),
         "stripes": file.nstripes,
     }
     return TypedFile(file.schema, file.nrows, detected, batches)

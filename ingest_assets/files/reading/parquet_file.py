@@ -7,16 +7,14 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest_assets.files.reading.compression import HEAD_BYTES, codec_of
+from ingest_assets.files.reading.compression import codec_of
 from ingest_assets.files.reading.foreign import refuse_encrypted
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.typed_file import (
     BATCH_BYTES,
     DamagedError,
     TypedFile,
-    refuse_other,
-    told_as_damage,
-    uncompressed,
+    opened_as,
 )
 
 _MAGIC = b"PAR1"
@@ -35,16 +33,13 @@ _READING: dict[str, Any] = {
 @contextmanager
 def open_parquet(content: Content) -> Iterator[TypedFile | None]:
     """As `typed_file.Opener`."""
-    with uncompressed(content) as stream:
-        head = stream.read(HEAD_BYTES)
-        if not head:
+    with opened_as(content, "parquet", "Parquet", _MAGIC) as stream:
+        if stream is None:
             yield None
             return
-        refuse_other(head, _MAGIC, content.name, "parquet")
-        with told_as_damage(content.name, "Parquet"):
-            _refuse_without_footer(stream, content.name)
-            with pq.ParquetFile(pa.PythonFile(stream, mode="r"), **_READING) as file:
-                yield _typed(file, content)
+        _refuse_without_footer(stream, content.name)
+        with pq.ParquetFile(pa.PythonFile(stream, mode="r"), **_READING) as file:
+            yield _typed(file, content)
 
 
 def _typed(file: pq.ParquetFile, content: Content) -> TypedFile:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from ingest_assets.errors import CorruptFileError, EncryptedFileError
-from ingest_assets.files.reading.compression import codec_of, pieces
+from ingest_assets.files.reading.compression import HEAD_BYTES, codec_of, pieces
 from ingest_assets.files.reading.foreign import refuse_encrypted, refuse_foreign, wrong_format
 from ingest_assets.files.reading.opened import Content
 
@@ -59,7 +59,33 @@ def uncompressed(content: Content) -> Iterator[BinaryIO]:
         yield spool
 
 
-def refuse_other(head: bytes, magic: bytes, name: str, declared: str) -> None:
+@contextmanager
+def opened_as(
+    content: Content, format_type: str, title: str, magic: bytes
+) -> Iterator[BinaryIO | None]:
+    """The start of `uncompressed`, if it is of the format; None for a file of no bytes.
+
+    Raises:
+        As `Opener`, also of what is found wrong while it is open.
+    """
+    with uncompressed(content) as stream:
+        head = stream.read(HEAD_BYTES)
+        if not head:
+            yield None
+            return
+        _refuse_other(head, magic, content.name, format_type)
+        stream.seek(0)
+        with _told_as_damage(content.name, title):
+            yield stream
+
+
+def compression_of(content: Content, own: str) -> str:
+    """What the file is compressed by as a whole, or else by itself."""
+    compression = codec_of(content)
+    return compression if compression != "none" else own
+
+
+def _refuse_other(head: bytes, magic: bytes, name: str, declared: str) -> None:
     """Nothing, if the file begins with the magic bytes of its format.
 
     Raises:
@@ -73,7 +99,7 @@ def refuse_other(head: bytes, magic: bytes, name: str, declared: str) -> None:
 
 
 @contextmanager
-def told_as_damage(name: str, format_name: str) -> Iterator[None]:
+def _told_as_damage(name: str, format_name: str) -> Iterator[None]:
     """What Arrow, or a reader of ours, finds wrong in the bytes is the file's error.
 
     Raises:
