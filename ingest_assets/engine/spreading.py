@@ -102,8 +102,10 @@ class Spreading:
             yield from self._stager.outcomes(files[known : known + 1])
             known += 1
         parts = [_Part(part) for part in grouped(files[known:], SLICE_FILES, SLICE_BYTES)]
-        terms = self._terms() if parts else None
-        while parts and terms is not None:
+        if not parts:
+            return
+        terms = self._terms()
+        while parts:
             self._read(parts, terms)
             while parts and self._counts(parts[0]):
                 yield from self._accept(parts.pop(0))

@@ -22,9 +22,8 @@ def has_header_again(texts: Sequence[pa.Array], dialect: Dialect) -> bool:
     """Some record may be the header once more."""
     if not dialect.is_header_known_again:
         return False
-    if (
-        pc.index(texts[0], dialect.fields[0]).as_py() < 0
-    ):  # one pass over one column of nearly every file
+    # One pass over one column is all that nearly every file takes.
+    if pc.index(texts[0], dialect.fields[0]).as_py() < 0:
         return False
     are_equal = [pc.equal(t, field) for t, field in zip(texts, dialect.fields, strict=True)]
     return pc.any(functools.reduce(pc.and_, are_equal)).as_py() is True
