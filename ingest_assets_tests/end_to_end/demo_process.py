@@ -13,12 +13,14 @@ import psutil
 from pyiceberg.catalog import load_catalog
 from pyiceberg.table import Table
 
+from ingest_assets import guard
 from ingest_assets_tests.end_to_end.dagster_dev import free_port
 from ingest_assets_tests.end_to_end.product import PROGRAM
 from ingest_assets_tests.end_to_end.waiting import wait_for
 
 START_SECONDS = 90
-STOP_SECONDS = 60
+STOP_SECONDS = 2 * (guard.STOP_SECONDS + 2 * guard.LEFT_BEHIND_SECONDS)
+"""Dagster's guard may take half of it, and those of Postgres and S3 need a moment each."""
 
 
 class Demo:
@@ -91,7 +93,16 @@ class Demo:
         """Its exit code after the signal, which is sent to it alone."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(STOP_SECONDS)
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"It goes on:\n{self._condition()}") from None
+
+    def _condition(self) -> str:
+        """What it said, the end of Dagster's log, and what runs."""
+        log = self.folder / ".ingest/demo/dagster.log"
+        running = [f"{process.pid} {process.info['cmdline']}"[:200] for process in self.processes()]
+        return "\n".join([self.said(), log.read_text()[-5000:], *running])
 
     def kill(self) -> None:
         """At the end of a test that failed: nothing of it stays."""

@@ -96,7 +96,11 @@ class _Decoder:
         array.seek(0)
         try:
             records: Any = fastavro.schemaless_reader(
-                array, self._schema, None, return_named_type=True, return_named_type_override=True
+                array,
+                self._schema,
+                None,
+                return_named_type=self._type.has_named_branches,
+                return_named_type_override=self._type.has_named_branches,
             )
             if self._type.convert is not None:
                 records = [self._type.convert(record) for record in records]

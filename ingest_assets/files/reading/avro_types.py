@@ -17,6 +17,7 @@ The source: https://avro.apache.org/docs/1.12.0/specification/
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import fastavro
@@ -48,7 +49,8 @@ def avro_type(schema: Any) -> AvroType:
     """
     named: dict[str, Any] = {}
     parsed = fastavro.parse_schema(schema, named)
-    found = _Types(named).of(parsed, "")
+    types = _Types(named)
+    found = types.of(parsed, "")
     if not pa.types.is_struct(found.arrow):
         raise UnsupportedTypeError(
             f"Each value of the file is of the type {found.arrow}, and not a record with fields. "
@@ -56,11 +58,12 @@ def avro_type(schema: Any) -> AvroType:
         )
     if _least_bytes(found.arrow) == 0:
         raise _unsupported("", "a record without any byte")
-    return found
+    return replace(found, has_named_branches=types.has_named_branches)
 
 
 class _Types:
     def __init__(self, named: Mapping[str, Any]) -> None:
+        self.has_named_branches = False
         self._named = named
         self._within: list[str] = []
 
@@ -116,6 +119,7 @@ class _Types:
         if types <= {pa.int32(), pa.float32(), pa.float64()}:
             return AvroType(pa.float64(), float, float)
         names = {s["name"]: b for s, b in zip(self._whole(schema), branches, strict=True) if s}
+        self.has_named_branches |= len(names) > 1
         return AvroType(pa.string(), object, _text(said, names))
 
     def _whole(self, schema: list[Any]) -> list[Any]:

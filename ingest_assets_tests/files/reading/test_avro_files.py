@@ -132,6 +132,13 @@ def test_a_union_of_several_types_is_read_value_by_value() -> None:
     assert read == ["7", None, "PAID", '{"X":3}', '["2024-01-02"]']
 
 
+def test_a_union_of_types_that_python_has_as_one_is_read_by_their_names() -> None:
+    id_, price = _fixed(16, logicalType="uuid"), _fixed(2, logicalType="decimal", precision=4)
+    union = [id_ | {"name": "Id"}, price | {"name": "Price", "scale": 2}]
+    data = avro({"v": union}, [{"v": ("Price", Decimal("1.25"))}, {"v": ("Id", _UUID.bytes)}])
+    assert carefully("avro", data).rows["v"].to_pylist() == ["1.25", str(_UUID)]
+
+
 _LINKED = {
     "type": "record",
     "name": "Linked",
