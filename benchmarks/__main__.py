@@ -13,6 +13,7 @@ python -m benchmarks many [--ingestions 1000] [--parts loading starting rounds]
 
 import argparse
 import json
+from typing import Any
 
 from benchmarks import bookkeeping, growth, ingestion, large, many, partitions_page, replacements
 from benchmarks.load import load
@@ -26,10 +27,19 @@ def main() -> None:
         prog="python -m benchmarks", description="What ingestion costs, beside a floor."
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_workloads(commands)
+    _add_large(commands)
+    _add_dagsters_part(commands)
+    _add_growth(commands)
+    arguments = parser.parse_args()
+    arguments.act(arguments)
+
+
+def _add_workloads(commands: Any) -> None:
     work = commands.add_parser("run", help="workloads through `ingest-assets run`")
     work.add_argument("workloads", nargs="+", choices=sorted(WORKLOADS))
     work.add_argument("--repeat", type=int, default=3)
-    work.add_argument("--scale", type=float, default=1.0, help="a share of the workload's size")
+    work.set_defaults(act=_run)
     beside = commands.add_parser("peers", help="ours, the floor and other libraries, in one run")
     beside.add_argument(
         "--workloads", nargs="+", choices=sorted(WORKLOADS), default=["A", "B", "C"]
@@ -37,64 +47,72 @@ def main() -> None:
     beside.add_argument("--peers", nargs="+", choices=sorted(PEERS), default=list(PEERS))
     beside.add_argument("--python", default=interpreter(), help="of the peers; `make peers`")
     beside.add_argument("--repeat", type=int, default=1)
-    beside.add_argument("--scale", type=float, default=1.0, help="a share of the workload's size")
+    beside.set_defaults(act=_peers)
+    for command in (work, beside):
+        command.add_argument("--scale", type=float, default=1.0, help="a share of the size")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    for name in arguments.workloads:
+        _print(ingestion.measure(WORKLOADS[name], arguments.repeat, arguments.scale))
+
+
+def _peers(arguments: argparse.Namespace) -> None:
+    print(", ".join(f"{name} {found}" for name, found in versions(arguments.python).items()))
+    for name in arguments.workloads:
+        workload, repeat = WORKLOADS[name], arguments.repeat
+        done = compare(workload, arguments.peers, arguments.python, repeat, arguments.scale)
+        print(f"\n{as_markdown(done)}", flush=True)
+
+
+def _add_large(commands: Any) -> None:
     huge = commands.add_parser("large", help="one large file of each format")
     huge.add_argument("--formats", nargs="+", choices=large.FORMATS, default=list(large.FORMATS))
     huge.add_argument("--sizes", nargs="+", type=float, default=[0.1, 1, 5], help="in GB")
+    huge.set_defaults(act=lambda asked: large.measure(asked.formats, asked.sizes))
+
+
+def _add_dagsters_part(commands: Any) -> None:
     books = commands.add_parser("bookkeeping", help="Dagster's cost a file, stock and ours")
     books.add_argument("--files", type=int, default=1000)
+    books.set_defaults(act=lambda asked: _print(bookkeeping.run(asked.files)))
     burst = commands.add_parser("load", help="many small files at once, until all are green")
     burst.add_argument("--files", type=int, default=10_000)
     burst.add_argument("--runs", type=int, default=1, help="runs of the ingestion side by side")
-    commands.add_parser("replacements", help="100 changed files in a table of 1000")
-    grown = commands.add_parser("growth", help="a tick and its run on a full and an empty ledger")
-    grown.add_argument("--files", type=int, default=1_000_000)
-    grown.add_argument("--live", type=int, default=50_000, help="partitions in the dynamic set")
-    grown.add_argument("--history", type=int, help="files that Dagster has events of; the live")
-    grown.add_argument("--repeat", type=int, default=12)
-    page = commands.add_parser("partitions-page", help="until the UI shows an asset's partitions")
-    page.add_argument("--live", type=int, default=50_000)
-    page.add_argument("--history", type=int, help="files that Dagster has events of; the live")
-    page.add_argument("--screenshot", help="a PNG file for what was shown")
+    burst.set_defaults(act=lambda asked: _print(load(asked.files, asked.runs)))
     crowd = commands.add_parser("many", help="many ingestions: loading, run start, sensors")
     crowd.add_argument("--ingestions", type=int, default=1000)
     crowd.add_argument("--parts", nargs="+", choices=many.PARTS, default=many.PARTS)
-    arguments = parser.parse_args()
-    if arguments.command == "many":
-        print(json.dumps(many.run(arguments.ingestions, arguments.parts), indent=2))
-        return
-    if arguments.command == "peers":
-        print(", ".join(f"{name} {found}" for name, found in versions(arguments.python).items()))
-        for name in arguments.workloads:
-            workload, repeat = WORKLOADS[name], arguments.repeat
-            done = compare(workload, arguments.peers, arguments.python, repeat, arguments.scale)
-            print(f"\n{as_markdown(done)}", flush=True)
-        return
-    if arguments.command == "large":
-        large.measure(arguments.formats, arguments.sizes)
-        return
-    if arguments.command == "load":
-        print(json.dumps(load(arguments.files, arguments.runs), indent=2))
-        return
-    if arguments.command == "replacements":
-        replacements.measure()
-        return
-    if arguments.command == "bookkeeping":
-        print(json.dumps(bookkeeping.run(arguments.files), indent=2))
-        return
-    if arguments.command == "growth":
-        history = arguments.history or arguments.live
-        measured = growth.measure(arguments.files, arguments.live, history, arguments.repeat)
-        print(json.dumps(measured, indent=2))
-        return
-    if arguments.command == "partitions-page":
-        history = arguments.history or arguments.live
-        shown = partitions_page.measure(arguments.live, history, arguments.screenshot)
-        print(json.dumps(shown, indent=2))
-        return
-    for name in arguments.workloads:
-        result = ingestion.measure(WORKLOADS[name], arguments.repeat, arguments.scale)
-        print(json.dumps(result, indent=2))
+    crowd.set_defaults(act=lambda asked: _print(many.run(asked.ingestions, asked.parts)))
+    changed = commands.add_parser("replacements", help="100 changed files in a table of 1000")
+    changed.set_defaults(act=lambda _: replacements.measure())
+
+
+def _add_growth(commands: Any) -> None:
+    grown = commands.add_parser("growth", help="a tick and its run on a full and an empty ledger")
+    grown.add_argument("--files", type=int, default=1_000_000)
+    grown.add_argument("--repeat", type=int, default=12)
+    grown.set_defaults(act=_growth)
+    page = commands.add_parser("partitions-page", help="until the UI shows an asset's partitions")
+    page.add_argument("--screenshot", help="a PNG file for what was shown")
+    page.set_defaults(act=_partitions_page)
+    for command in (grown, page):
+        command.add_argument("--live", type=int, default=50_000, help="partitions in the set")
+        command.add_argument("--history", type=int, help="files that Dagster knows; the live")
+
+
+def _growth(arguments: argparse.Namespace) -> None:
+    history = arguments.history or arguments.live
+    _print(growth.measure(arguments.files, arguments.live, history, arguments.repeat))
+
+
+def _partitions_page(arguments: argparse.Namespace) -> None:
+    history = arguments.history or arguments.live
+    _print(partitions_page.measure(arguments.live, history, arguments.screenshot))
+
+
+def _print(measured: object) -> None:
+    print(json.dumps(measured, indent=2))
 
 
 if __name__ == "__main__":
