@@ -89,9 +89,9 @@ class FileReading:
             self._read_carefully(content)
         self._check_ratio(self.rejected.row_count, self.rows.row_count)
 
-    def _read_fast(self, content: Content, columns: Columns) -> bool:
+    def _read_fast(self, content: Content, columns: Columns, *, is_first: bool = False) -> bool:
         try:
-            self._gather(self._reader.read_fast(content, columns), "fast")
+            self._gather(self._reader.read_fast(content, columns, is_first=is_first), "fast")
         except Stumbled:
             self.drop()
             self._begin()
@@ -108,7 +108,7 @@ class FileReading:
         self._decision = decide(None, observed, schema_rules(self._ingestion, self._state.ignored))
         try:
             with self._state.undone_if_it_fails():
-                if not self._read_fast(content, self._decision.target):
+                if not self._read_fast(content, self._decision.target, is_first=True):
                     raise Stumbled
         except Stumbled:
             self._decision = None

@@ -34,7 +34,9 @@ class CsvReader:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = options
 
-    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+    def read_fast(
+        self, content: Content, columns: Columns, *, is_first: bool = False
+    ) -> Iterator[Chunk]:
         """The rows of a file whose every record and value fits `columns`.
 
         Raises:
@@ -56,9 +58,15 @@ class CsvReader:
         """The types of the columns from all records that can be split, judged against `columns`."""
         return self._observe(content, columns or (), chunk_count=None)
 
-    def observe_beginning(self, content: Content) -> Observed:
-        """The types of the columns from the first megabytes."""
-        return self._observe(content, (), chunk_count=1)
+    def observe_beginning(self, content: Content) -> Observed | None:
+        """The types of the columns from the first megabytes.
+
+        Not where one is a decimal: it takes `1e3`, which among all texts would make a double.
+        """
+        observed = self._observe(content, (), chunk_count=1)
+        if any(pa.types.is_decimal(column.type) for column in observed.columns):
+            return None
+        return observed
 
     def _observe(self, content: Content, known: Columns, chunk_count: int | None) -> Observed:
         dialect, pieces = self._opened(content, known)

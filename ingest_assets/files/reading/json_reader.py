@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest_assets.files.reading import blocks
 from ingest_assets.files.reading.blocks import line_blocks
 from ingest_assets.files.reading.chunk import (
     NOTHING_REJECTED,
@@ -20,14 +21,14 @@ from ingest_assets.files.reading.gather import Gatherer
 from ingest_assets.files.reading.json_fast import (
     converter,
     line_numbers,
-    read_block,
     reading_type,
 )
 from ingest_assets.files.reading.json_path import RecordPath
 from ingest_assets.files.reading.json_records import Shape, raw_records, shape_of
+from ingest_assets.files.reading.json_tables import JsonTables
 from ingest_assets.files.reading.json_values import BadRecord, parse_record
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.reading.presence import RequiredPresence
+from ingest_assets.files.reading.presence import RequiredPresence, check_presence
 from ingest_assets.files.reading.together import TOGETHER_BYTES, Together
 from ingest_assets.schema.column import Columns, as_struct, nested_field
 from ingest_assets.schema.infer import Inference
@@ -36,6 +37,8 @@ from ingest_assets.schema.observed import Observed
 
 SHAPES = ("lines", "array", "document")
 _OPTIONS = ("shape", "record_path")
+Records = Iterator[tuple[int, bytes]]
+"""`_source_row` and the bytes of each."""
 
 
 class JsonReader:
@@ -47,7 +50,9 @@ class JsonReader:
         self._path = tuple(path.split(".")) if isinstance(path, str) else tuple(path or ())
         self._last_plan: tuple[Columns, _FastPlan] | None = None
 
-    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+    def read_fast(
+        self, content: Content, columns: Columns, *, is_first: bool = False
+    ) -> Iterator[Chunk]:
         """The rows of JSON lines that fit `columns` exactly.
 
         Raises:
@@ -60,6 +65,8 @@ class JsonReader:
             if len(numbers):
                 chunk = plan.chunk(block, numbers, first_line)
                 presence.see(chunk.rows.columns)
+                if is_first:
+                    check_presence(columns, chunk.rows, block, numbers)
                 yield chunk
             first_line += line_count
         presence.check()
@@ -112,35 +119,14 @@ class JsonReader:
 
     def observe(self, content: Content, columns: Columns | None) -> Observed:
         """The file's own schema from all of its records, judged against `columns`."""
-        known = columns or ()
-        root = Inference(nested_field("", as_struct(known)))
-        record_count = 0
-        shape, records, path = self._records(content)
-        for _, raw in records:
-            try:
-                record = parse_record(raw)
-            except BadRecord:
-                continue
-            record_count += 1
-            root.see(record)
-        detected: dict[str, str | int | bool] = {
-            "format": "json",
-            "shape": shape,
-            "compression": codec_of(content),
-        }
-        if path is not None:
-            detected["record_path"] = ".".join(path.path)
-        if path is not None and path.outside:
-            detected["outside_records"] = ", ".join(path.outside)
-        return Observed(
-            judged_columns(root.fields(), known),
-            record_count,
-            detected,
-            root.always_present(record_count),
-        )
+        return _observed(content, *self._records(content), columns or ())
 
-    def observe_beginning(self, content: Content) -> None:
-        """Which fields every record has, only all records can tell."""
+    def observe_beginning(self, content: Content) -> Observed | None:
+        """The schema of the first megabytes of JSON lines."""
+        shape, records, path = self._records(content)
+        if shape != "lines":
+            return None
+        return _observed(content, shape, _beginning(records), path, ())
 
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
@@ -158,9 +144,7 @@ class JsonReader:
             yield from gatherer.full()
         yield from gatherer.rest()
 
-    def _records(
-        self, content: Content
-    ) -> tuple[Shape, Iterator[tuple[int, bytes]], RecordPath | None]:
+    def _records(self, content: Content) -> tuple[Shape, Records, RecordPath | None]:
         head, pieces = peek(content)
         refuse_foreign(head, content.name, "json")
         path = RecordPath(self._path) if self._path else None
@@ -168,20 +152,58 @@ class JsonReader:
         return shape, raw_records(pieces, shape, content.name, path), path
 
 
+def _beginning(records: Records) -> Records:
+    size_bytes = 0
+    for number, raw in records:
+        yield number, raw
+        size_bytes += len(raw)
+        if size_bytes >= blocks.BLOCK_BYTES:
+            return
+
+
+def _observed(
+    content: Content, shape: Shape, records: Records, path: RecordPath | None, known: Columns
+) -> Observed:
+    root = Inference(nested_field("", as_struct(known)))
+    record_count = 0
+    for _, raw in records:
+        try:
+            record = parse_record(raw)
+        except BadRecord:
+            continue
+        record_count += 1
+        root.see(record)
+    detected: dict[str, str | int | bool] = {
+        "format": "json",
+        "shape": shape,
+        "compression": codec_of(content),
+    }
+    if path is not None:
+        detected["record_path"] = ".".join(path.path)
+    if path is not None and path.outside:
+        detected["outside_records"] = ", ".join(path.outside)
+    return Observed(
+        judged_columns(root.fields(), known),
+        record_count,
+        detected,
+        root.always_present(record_count),
+    )
+
+
 class _FastPlan:
     """How blocks of a file become chunks of these columns."""
 
     def __init__(self, columns: Columns) -> None:
         struct = as_struct(columns)
-        self._reading = pa.schema(list(reading_type(struct)))
+        self._tables = JsonTables(reading_type(struct))
         self._converters = [converter(column.type) for column in columns]
         self._schema = rows_schema(columns)
 
     def chunk(self, block: bytes, numbers: pa.Array, first_line: int) -> Chunk:
-        table = read_block(block, self._reading, len(numbers))
+        table = self._tables.read(block, len(numbers))
         arrays = []
-        for column, convert in zip(table.columns, self._converters, strict=True):
-            array = column.chunk(0)
+        for index, convert in enumerate(self._converters):
+            array = table.column(index).chunk(0)
             arrays.append(array if convert is None else convert(array))
         arrays.append(pc.add(numbers, first_line))
         arrays.append(pa.nulls(len(numbers), pa.string()))

@@ -30,8 +30,13 @@ _TYPED: Mapping[str, Opener] = {"parquet": open_parquet, "avro": open_avro, "orc
 class Reader(Protocol):
     """Reads the files of one format. Every method raises `FileContentError` for the whole file."""
 
-    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+    def read_fast(
+        self, content: Content, columns: Columns, *, is_first: bool = False
+    ) -> Iterator[Chunk]:
         """The rows of a file that fits `columns` exactly; nothing is rescued or rejected.
+
+        A required column is one that the file has; in a table's first file, of which the columns
+        are made, one that every record has.
 
         Raises:
             Stumbled: something does not fit, or only the careful path can tell; nothing that was

@@ -28,7 +28,9 @@ class TypedReader:
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
 
-    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+    def read_fast(
+        self, content: Content, columns: Columns, *, is_first: bool = False
+    ) -> Iterator[Chunk]:
         """The rows of a file whose columns cast to `columns` without a change of any value.
 
         Raises:

@@ -22,7 +22,9 @@ class XmlReader:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = XmlOptions(**options)
 
-    def read_fast(self, content: Content, columns: Columns) -> Iterator[Chunk]:
+    def read_fast(
+        self, content: Content, columns: Columns, *, is_first: bool = False
+    ) -> Iterator[Chunk]:
         """No XML is for the fast path.
 
         Raises:

@@ -2,11 +2,13 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 from ingest_assets.errors import ColumnNameError, CorruptFileError, WrongFormatError
 from ingest_assets.files.reading import json_records
+from ingest_assets.files.reading.chunk import Stumbled
 from ingest_assets.files.reading.reader import reader_for, validate_options
 from ingest_assets.schema.types import format_type
 from ingest_assets_tests.files.reading.contents import (
@@ -207,6 +209,46 @@ def test_the_fast_path_leaves_an_absent_required_column_to_the_careful_one() -> 
     observed = reader_for("json", {}).observe(content(json_lines(without)), table)
     assert observed.always_present == {"order_id", "amount", "at", "to"}
     assert {c.name for c in observed.columns} == {c.name for c in table}
+
+
+_EMPTY = [
+    {"orderId": 3, "at": "2024-03-04", "to": {"Zip": "3", "geo": None}, "notes": [], "x": None},
+    {"amount": 1.5, "lines": [{}, {"tax": None}], "notes": None},
+]
+
+
+def test_fields_that_say_nothing_keep_no_file_from_the_fast_path() -> None:
+    table = columns_of("json", _ORDERS)
+    quick = fast("json", json_lines(_EMPTY), table)
+    assert quick is not None
+    assert quick.rows.equals(carefully("json", json_lines(_EMPTY), table).rows)
+    assert quick.rows.column("to").to_pylist() == [{"zip": "3"}, None]
+
+
+@pytest.mark.parametrize(
+    "says_more",
+    [
+        {"x": 0},
+        {"notes": ["a"]},
+        {"lines": [{"tax": 1}]},
+        {"to": {"geo": {"lat": 1.5}}},
+        {"order_id": None},
+    ],
+)
+def test_a_field_that_said_nothing_is_heard_when_it_does(says_more: dict[str, Any]) -> None:
+    table = columns_of("json", _ORDERS)
+    reader = reader_for("json", {})
+    list(reader.read_fast(content(json_lines(_EMPTY)), table))
+    for data in ([*_EMPTY, says_more], [*_EMPTY * 1000, says_more]):
+        with pytest.raises(Stumbled):
+            list(reader.read_fast(content(json_lines(data)), table))
+
+
+def test_more_empty_fields_than_anybody_has_are_left_to_the_careful_path() -> None:
+    table = columns_of("json", _ORDERS)
+    for count, is_fast in ((90, True), (200, False)):
+        record = _EMPTY[0] | _EMPTY[1] | {f"x{i}": None for i in range(count)}
+        assert (fast("json", json_lines([record]), table) is not None) == is_fast
 
 
 def test_large_doubles_and_small_ones_are_read_alike() -> None:
