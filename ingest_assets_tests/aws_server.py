@@ -1,14 +1,38 @@
 """S3, SQS, SNS and EventBridge in one server, moto's, which delivers the events of buckets."""
 
+import contextlib
 import itertools
 import json
+import threading
+from collections.abc import Iterable
 from typing import Any, Self
 
 import boto3
 import requests
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
 _numbers = itertools.count(1)
+
+
+class _OneChangeAtATime:
+    """moto 5.2 replaces a queue's list of messages to delete some, so that two lose each other's.
+
+    Who receives changes no list, and may wait for messages.
+    """
+
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        is_receiving = environ.get("HTTP_X_AMZ_TARGET", "").endswith(".ReceiveMessage")
+        with contextlib.nullcontext() if is_receiving else self._lock:
+            return list(self._moto(environ, start_response))
 
 
 class AwsServer:
@@ -18,14 +42,16 @@ class AwsServer:
     account = "123456789012"
 
     def __init__(self) -> None:
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server = make_server(
+            "127.0.0.1", 0, _OneChangeAtATime(), threaded=True, request_handler=MotoRequestHandler
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._clients: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
         """Where all of it listens."""
-        host, port = self._server.get_host_and_port()
-        return f"http://{host}:{port}"
+        return f"http://127.0.0.1:{self._server.server_port}"
 
     def env(self) -> dict[str, str]:
         """The variables with which any client finds the server."""
@@ -126,7 +152,7 @@ class AwsServer:
         return sum(int(found["Attributes"][name]) for name in names)
 
     def __enter__(self) -> Self:
-        self._server.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,7 +160,9 @@ class AwsServer:
             client.close()
         # moto keeps what it has for the process, not for the server
         requests.post(f"{self.url}/moto-api/reset", timeout=10)
-        self._server.stop()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
 
 def s3_event(bucket: str, key: str, name: str = "ObjectCreated:Put") -> str:

@@ -32,19 +32,23 @@ def in_threads():
     for _ in range(100):
         interrupts.in_threads(lambda file: None, files[:100], 8)
 
-def interrupt_after(seconds):
+def interrupt_after(seconds, is_heard):
     time.sleep(seconds)
     os.kill(os.getpid(), signal.SIGINT)
+    while not is_heard.wait(5):  # Python drops one that comes in a weak reference's callback
+        os.kill(os.getpid(), signal.SIGINT)
 
 faulthandler.dump_traceback_later(int(sys.argv[2]), exit=True)
 for _ in range(200):
+    is_heard = threading.Event()
     try:
-        threading.Thread(target=interrupt_after, args=(wait.random() / 50,)).start()
+        args = wait.random() / 50, is_heard
+        threading.Thread(target=interrupt_after, args=args).start()
         globals()[sys.argv[1]]()
         time.sleep(9)
         sys.exit("was not interrupted")
     except KeyboardInterrupt:
-        pass
+        is_heard.set()
     while threading.active_count() > 2:  # an interrupt of the end leaves that to the collector
         time.sleep(0.01)
 print("ended")

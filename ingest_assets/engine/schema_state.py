@@ -193,9 +193,7 @@ def open_state(known: KnownSchema, target: Target, file_id: int | None) -> Schem
     number = version.version if version else None
     state = SchemaState(target, columns, number, ignored, known.route, known.others)
     is_known = (
-        version is not None
-        and columns is not None
-        and (fingerprint(columns) == version.fingerprint)
+        active is not None and columns is not None and fingerprint(columns) == fingerprint(active)
     )
     if columns is not None and not is_known:
         found = difference(active, columns)

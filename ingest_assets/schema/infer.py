@@ -117,13 +117,15 @@ class Inference:
         judged = judged_field(self._expected, own, self._misfits, self._kinds.total())
         if own is None or judged is own or self._type is None or not self._is_nested:
             return judged
-        return self._judged(name)
+        return self._judged(name, own)
 
-    def _judged(self, name: str) -> pa.Field | None:
+    def _judged(self, name: str, own: pa.Field) -> pa.Field | None:
         """The nested field with each part judged by itself; a value of another kind is rescued."""
         if pa.types.is_map(self._type):
             return self._expected
         is_list = pa.types.is_list(self._type)
+        if pa.types.is_list(own.type) == is_list and pa.types.is_nested(own.type):
+            return own  # its parts are judged already; again is twice as long at each level
         found = self._list_field(name) if is_list else self._struct_field(name)
         return found or self._expected
 

@@ -43,21 +43,43 @@ _EQUAL: dict[pa.DataType, pa.DataType] = {
 }
 
 
+MAX_DEPTH = 50
+"""Objects, lists or elements inside of each other. PyIceberg 0.12 writes the metadata of a table
+with some 65 and cannot read it again: pydantic reads 200 levels of JSON, a struct takes three."""
+
+
 def storable_type(type_: pa.DataType, path: str) -> pa.DataType | None:
     """The type by the table above, nested names by `schema.names`; None for one of nulls only.
 
     Raises:
-        UnsupportedTypeError: Iceberg cannot hold it; `path` names the column.
+        UnsupportedTypeError: Iceberg cannot hold it, or it is nested more than `MAX_DEPTH` levels
+            deep; `path` names the column.
         ColumnNameError: two fields of a struct would become one.
     """
+    if _is_too_deep(type_):
+        raise UnsupportedTypeError(
+            f"The field {path!r} is nested more than {MAX_DEPTH} levels deep. Nothing of the file "
+            "was written. Write what is deeper as a string of JSON."
+        )
+    return _stored(type_, path)
+
+
+def _is_too_deep(type_: pa.DataType) -> bool:
+    level = [type_]
+    for _ in range(MAX_DEPTH):
+        level = [t.field(index).type for t in level for index in range(t.num_fields)]
+    return bool(level)
+
+
+def _stored(type_: pa.DataType, path: str) -> pa.DataType | None:
     if pa.types.is_null(type_):
         return None
     if type_ in _EQUAL:
         return _EQUAL[type_]
     if isinstance(type_, pa.BaseExtensionType):
-        return storable_type(type_.storage_type, path)
+        return _stored(type_.storage_type, path)
     if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
-        return storable_type(type_.value_type, path)
+        return _stored(type_.value_type, path)
     if pa.types.is_timestamp(type_):
         return pa.timestamp("us") if type_.tz is None else TIMESTAMPTZ
     if pa.types.is_time(type_):
@@ -83,15 +105,15 @@ def _nested(type_: pa.DataType, path: str) -> pa.DataType | None:
     if pa.types.is_struct(type_):
         return _struct(type_, path)
     if pa.types.is_map(type_):
-        key = storable_type(type_.key_type, f"{path} (key)")
-        item = storable_type(type_.item_type, f"{path}{{}}")
+        key = _stored(type_.key_type, f"{path} (key)")
+        item = _stored(type_.item_type, f"{path}{{}}")
         return None if key is None or item is None else pa.map_(key, item)
     if (
         pa.types.is_list(type_)
         or pa.types.is_large_list(type_)
         or pa.types.is_fixed_size_list(type_)
     ):
-        element = storable_type(type_.value_type, f"{path}[]")
+        element = _stored(type_.value_type, f"{path}[]")
         return None if element is None else pa.list_(nested_field("element", element))
     raise _unsupported(type_, path)
 
@@ -101,7 +123,7 @@ def _struct(type_: pa.StructType, path: str) -> pa.DataType:
     fields = []
     for field in type_:
         name = claim_name(field.name, taken)
-        stored = storable_type(field.type, f"{path}.{field.name}")
+        stored = _stored(field.type, f"{path}.{field.name}")
         if stored is not None:
             fields.append(nested_field(name, stored, source_name=field.name))
     if not fields:

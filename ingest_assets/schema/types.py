@@ -229,11 +229,11 @@ def fingerprint(columns: Iterable[Column]) -> str:
     return hashlib.sha256(json.dumps(shape).encode()).hexdigest()
 
 
-def _shape(type_: pa.DataType) -> str:
+def _shape(type_: pa.DataType) -> Any:
     if pa.types.is_struct(type_):
-        return json.dumps(["struct", sorted([f.name, _shape(f.type)] for f in type_)])
+        return ["struct", sorted([f.name, _shape(f.type)] for f in type_)]
     if pa.types.is_list(type_):
-        return json.dumps(["list", _shape(type_.value_type)])
+        return ["list", _shape(type_.value_type)]
     if pa.types.is_map(type_):
-        return json.dumps(["map", _shape(type_.key_type), _shape(type_.item_type)])
+        return ["map", _shape(type_.key_type), _shape(type_.item_type)]
     return format_type(type_)

@@ -49,6 +49,18 @@ def test_a_parquet_file_that_was_cut_short_is_dead_lettered_alone(workshop: Work
     assert workshop.order_ids() == GOOD_IDS
 
 
+def test_the_deepest_records_are_in_the_table_and_deeper_files_are_not(workshop: Workshop) -> None:
+    for key in ("a.jsonl", "b.jsonl"):
+        workshop.put(key, b'{"n":' * 50 + b"1" + b"}" * 50)
+        assert workshop.ingest().counts == {"SUCCESS": 1}
+    assert len(workshop.rows()) == 2
+    workshop.put("c.jsonl", b'{"n":' * 51 + b"1" + b"}" * 51)
+    workshop.ingest()
+    bad = workshop.files()["c.jsonl"]
+    assert (bad.status, bad.error_type) == ("DEAD_LETTER", "RejectedRatioError")
+    assert "nested more than 50 levels deep" in (bad.error or "")
+
+
 def test_a_csv_file_that_is_really_json_is_told_so(workshop: Workshop) -> None:
     workshop.put("a.csv", csv_file(orders(1)))
     workshop.put("b.csv", json.dumps(orders(4), indent=1).encode())

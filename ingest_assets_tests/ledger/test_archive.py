@@ -17,7 +17,7 @@ def make_old(orders: Bookkeeping, *batch_ids: str) -> None:
         connection.execute(
             text("""
                 UPDATE ingest.batches
-                SET finished_at = now() - interval '2 days', reported_at = now()
+                SET finished_at = finished_at - interval '2 days', reported_at = now()
                 WHERE batch_id = ANY(:batch_ids)
             """),
             {"batch_ids": list(batch_ids)},

@@ -46,6 +46,14 @@ _WORDS = st.recursive(
 )
 
 
+def test_the_fingerprint_of_a_deep_type_takes_no_more_than_its_levels() -> None:
+    type_ = pa.int64()
+    for _ in range(40):
+        type_ = pa.struct([("n", pa.list_(type_))])
+    deep, other = (fingerprint([Column("n", t)]) for t in (type_, pa.struct([("m", type_)])))
+    assert deep != other
+
+
 @given(_WORDS)
 def test_words_become_a_type_and_the_type_becomes_the_words(words: str) -> None:
     assert format_type(parse_type(words)) == words

@@ -109,7 +109,8 @@ def _block_head(stream: BinaryIO) -> tuple[int, int]:
     if row_count < 0 or not 0 <= size_bytes <= MAX_BLOCK_BYTES:
         raise DamagedError(
             f"the block that ends before byte {stream.tell()} says that it has {row_count} records "
-            f"in {size_bytes} bytes; at most {MAX_BLOCK_BYTES} are read at once"
+            f"in {size_bytes} bytes; of a sound file, write smaller blocks: at most "
+            f"{MAX_BLOCK_BYTES} bytes are read at once"
         )
     return row_count, size_bytes
 

@@ -7,8 +7,6 @@ from ingest_assets.errors import CorruptFileError
 BLOCK_BYTES = 4 * 1024**2
 MAX_RECORD_BYTES = 512 * 1024**2
 """A longer line or record is taken for a file that lost its line ends."""
-MAX_DEPTH = 100
-"""Objects, lists or elements inside of each other; Python's recursion ends soon after."""
 _BOM = b"\xef\xbb\xbf"
 
 

@@ -100,12 +100,14 @@ def _bz2_streams(stream: BinaryIO) -> Iterator[bytes]:
     """Stream by stream: Arrow fails on an empty one between others (pyarrow 26.0.1)."""
     decompressor = bz2.BZ2Decompressor()
     data = stream.read(PIECE_BYTES // 4)
-    while data:
+    while data or not (decompressor.eof or decompressor.needs_input):
         if decompressor.eof:
             decompressor = bz2.BZ2Decompressor()
-        if piece := decompressor.decompress(data):
+        if piece := decompressor.decompress(data, PIECE_BYTES):
             yield piece
-        data = decompressor.unused_data or stream.read(PIECE_BYTES // 4)
+        data = decompressor.unused_data
+        if not data and (decompressor.eof or decompressor.needs_input):
+            data = stream.read(PIECE_BYTES // 4)
     if not decompressor.eof:
         raise EOFError("the end of the stream is missing")
 

@@ -79,15 +79,18 @@ def marks_of(lines: Sequence[bytes], name: str, options: Mapping[str, Any]) -> M
 
 
 def _quote_of(lines: Sequence[bytes]) -> str:
-    """The apostrophe where fields end with it and none begins with the usual quote."""
-    text = b"\n" + b"".join(lines)
+    """The apostrophe where it ends two fields a record, and none begins with the usual quote.
+
+    The header may have none.
+    """
+    text = b"\n" + b"".join(lines) + b"\n"
     if b"'" not in text:
         return '"'
     marks = [mark.encode() for mark in DELIMITERS]
     if any(mark + b'"' in text for mark in (*marks, b"\n")):
         return '"'
     closing = sum(text.count(b"'" + mark) for mark in (*marks, b"\n", b"\r\n"))
-    return "'" if closing >= 2 * len(lines) > 0 else '"'
+    return "'" if closing >= 2 * max(len(lines) - 1, 1) else '"'
 
 
 def _delimiter_of(lines: Sequence[bytes], marks: Marks, name: str) -> str:

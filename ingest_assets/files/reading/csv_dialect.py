@@ -6,12 +6,11 @@ is a header unless one of its fields is a number, date, timestamp or boolean; on
 column of the table always is, and none is where the table's columns are numbered.
 """
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ingest_assets.errors import ColumnNameError, WrongFormatError
+from ingest_assets.errors import WrongFormatError
 from ingest_assets.files.reading.compression import HEAD_BYTES
 from ingest_assets.files.reading.csv_beginning import (
     DELIMITERS,
@@ -22,15 +21,21 @@ from ingest_assets.files.reading.csv_beginning import (
     marks_of,
 )
 from ingest_assets.files.reading.csv_fields import Marks
+from ingest_assets.files.reading.csv_names import (
+    BLANK_NAMES,
+    blank,
+    check_alone,
+    check_names,
+    names_above,
+    numbered,
+)
 from ingest_assets.files.reading.csv_records import Record, Splitter
 from ingest_assets.files.reading.line_ends import has_bare_returns, with_line_feeds
 from ingest_assets.schema.kinds import kind_of_text
-from ingest_assets.schema.names import column_name, column_names
+from ingest_assets.schema.names import column_name
 
 _GLANCED_RECORDS = 3
 """So many tell that a file begins as it should; more are looked at where they do not."""
-_BLANK_NAMES = 2
-"""One column may have no name; more would collide."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -120,9 +125,11 @@ def detect(
     header_rows = _header_rows(found.records, name, options.get("header"), known)
     top = found.records[:header_rows]
     is_guessed = "header" not in options and (header_rows > 0 or "column_1" not in known)
-    fields = _fields(top) if top else _numbered(found, is_guessed=is_guessed)
+    fields = names_above(top) if top else numbered(found, is_guessed=is_guessed)
     if top or is_guessed:
-        _check(found.records, header_rows, fields, name)
+        check_names(found.records, header_rows, fields, name)
+    if is_guessed and known and len(found.records) == header_rows == 1:
+        check_alone(fields, known, name)
     return Dialect(
         marks,
         tuple(fields),
@@ -171,14 +178,10 @@ def _below_title(
     if first is None or not may_be_found:
         return None
     is_table = found.widths.count(len(first)) >= found.widths.count(found.width)
-    if is_table and _blank(first) < _BLANK_NAMES:
+    if is_table and blank(first) < BLANK_NAMES:
         return None
     others = [] if "delimiter" in options else [replace(marks, delimiter=d) for d in DELIMITERS]
     return header_below(lines, [marks, *others], name, known)
-
-
-def _blank(fields: Sequence[str | None]) -> int:
-    return sum(not field for field in fields)
 
 
 def _header_rows(
@@ -202,41 +205,3 @@ def _header_rows(
     if declared is not None:
         return min(int(declared), len(records))
     return int(not any(field and kind_of_text(field) != "string" for field in first))
-
-
-def _numbered(found: Beginning, *, is_guessed: bool) -> list[str]:
-    """Names of columns without a header; as many as most records have, unless that is a guess."""
-    width = found.widths[0] if is_guessed and found.widths else found.width
-    return [f"column_{n}" for n in range(1, width + 1)]
-
-
-def _fields(top: Sequence[Record]) -> list[str]:
-    """The names of the columns: the texts above each, with a space between different ones."""
-    rows = [[field or "" for field in record.fields or ()] for record in top]
-    if len(rows) == 1:
-        return rows[0]
-    columns = itertools.zip_longest(*rows, fillvalue="")
-    return [" ".join(dict.fromkeys(text for text in column if text)) for column in columns]
-
-
-def _check(records: Sequence[Record], header_rows: int, fields: list[str], name: str) -> None:
-    """Nothing, if the fields can be the names of what follows."""
-    if not records:
-        return
-    line = records[0].line
-    if _blank(fields) >= _BLANK_NAMES:
-        raise ColumnNameError(
-            f"{name}: {_blank(fields)} of the {len(fields)} fields of the header on line {line} "
-            "have no name. Nothing of the file was written. Name them where the file is made; or "
-            "set format.options.skip_lines to the number of lines above the header, or "
-            "format.options.header to the number of its rows, 0 if there is none."
-        )
-    column_names(fields)
-    below = Beginning(records[max(header_rows, 1) :], True)
-    if len(below.widths) > 1 and len(fields) not in below.widths:
-        raise WrongFormatError(
-            f"{name}: line {line} has {len(fields)} fields, and no record of those looked at below "
-            f"has as many: most have {below.width}. Nothing of the file was written. If lines are "
-            "above the table, set format.options.skip_lines to their number; if the delimiter is "
-            "not as detected, set format.options.delimiter; else mend the line."
-        )

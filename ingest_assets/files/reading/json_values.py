@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ingest_assets.files.reading.blocks import MAX_DEPTH
+from ingest_assets.schema.storable import MAX_DEPTH
 
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 _LONG_DIGITS = re.compile(rb"[0-9]{20}")

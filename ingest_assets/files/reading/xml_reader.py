@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ingest_assets.errors import ColumnNameError
 from ingest_assets.files.reading.chunk import Chunk, Stumbled
 from ingest_assets.files.reading.compression import codec_of, peek
 from ingest_assets.files.reading.foreign import refuse_foreign
@@ -46,9 +47,15 @@ class XmlReader:
         root = RepeatedInference(nested_field("", as_struct(known)), self._options.text_name)
         rows = self._rows(content)
         record_count = 0
-        for record in rows:
-            record_count += 1
-            root.see(record)
+        try:
+            for record in rows:
+                record_count += 1
+                root.see(record)
+        except ColumnNameError as error:
+            raise ColumnNameError(
+                f"{content.name}: {error} An attribute has a name of its own with another "
+                "format.options.attribute_prefix, such as attr_."
+            ) from error
         detected: dict[str, str | int | bool] = {
             "format": "xml",
             "row_tag": self._options.row_tag or rows.tag or "",

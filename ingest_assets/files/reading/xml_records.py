@@ -19,7 +19,7 @@ from typing import Any
 from lxml import etree
 
 from ingest_assets.errors import CorruptFileError, WrongFormatError
-from ingest_assets.files.reading.blocks import MAX_DEPTH
+from ingest_assets.schema.storable import MAX_DEPTH
 from ingest_assets.schema.text import Untyped
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"

@@ -1,6 +1,7 @@
 """Avro object container files: every type, codec and damage."""
 
 import bz2
+import contextlib
 import datetime
 import io
 import json
@@ -159,6 +160,21 @@ def test_what_no_table_can_hold_is_refused_by_name(type_: Any, says: str) -> Non
     data = avro({"v": type_, "w": "int"}, [])
     with pytest.raises(UnsupportedTypeError, match=says):
         carefully("avro", data)
+
+
+def test_what_is_nested_too_deeply_is_refused_by_name() -> None:
+    for depth, is_read in ((49, True), (50, False), (120, False)):
+        type_: Any = "int"
+        value: Any = 1
+        for level in range(depth):
+            fields = [{"name": "n", "type": type_}]
+            type_, value = {"type": "record", "name": f"R{level}", "fields": fields}, {"n": value}
+        data = avro({"v": type_}, [{"v": value}])
+        says = "'v' is nested more than 50 levels deep"
+        with (
+            contextlib.nullcontext() if is_read else pytest.raises(UnsupportedTypeError, match=says)
+        ):
+            assert carefully("avro", data).rows.num_rows == 1
 
 
 def test_a_file_of_values_that_are_no_records_is_refused() -> None:

@@ -143,7 +143,9 @@ def test_a_compressed_empty_file_is_empty(codec: str) -> None:
 @_each_codec
 def test_a_decompression_bomb_is_refused(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = _CODECS[codec](b"\n" * 3_000_000)
+    monkeypatch.setattr(compression, "PIECE_BYTES", 100_000)
     assert sum(map(len, pieces(content(bomb)))) == 3_000_000
+    assert max(map(len, pieces(content(bomb)))) <= 100_000
     monkeypatch.setattr(compression, "SMALL_UNPACKED_BYTES", 1_000_000)
     monkeypatch.setattr(compression, "MAX_RATIO", 10)
     with pytest.raises(CorruptFileError, match="unpacks to more than 10 times its"):

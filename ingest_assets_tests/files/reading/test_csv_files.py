@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ingest_assets.errors import ColumnNameError, UnterminatedQuoteError
+from ingest_assets.errors import ColumnNameError, UnterminatedQuoteError, WrongFormatError
 from ingest_assets.files.reading.line_ends import with_line_feeds
 from ingest_assets.files.reading.reader import reader_for, validate_options
 from ingest_assets.schema.types import format_type
@@ -230,3 +230,29 @@ def test_a_headerless_file_stays_headerless_for_its_table() -> None:
 def test_words_that_look_like_magic_bytes_are_text() -> None:
     for header in (b"ORCID", b"BZh9", b"Objects"):
         assert carefully("csv", header + b",b\n1,2\n").rows.num_rows == 1
+
+
+def test_one_line_that_may_be_a_header_or_a_row_is_neither_in_silence() -> None:
+    table = columns_of("csv", b"name,city\nAlice,Berlin\nBob,Rome\n")
+    for data in (b"Carol,Paris\n", b"Carol,Paris", b"sku;price\n"):
+        with pytest.raises(WrongFormatError, match="one line, of which no field is a column"):
+            columns_of("csv", data, table)
+        with pytest.raises(WrongFormatError, match=r"format\.options\.header to true"):
+            fast("csv", data, table)
+        assert carefully("csv", data, table, {"header": True}).rows.num_rows == 0
+    for data in (b"name,city\n", b"City;Other\n", b""):
+        assert carefully("csv", data, table).rows.num_rows == 0
+    assert carefully("csv", b"Carol,Paris\n").rows.num_rows == 0
+
+
+@pytest.mark.parametrize("header", ["id,name,v", "'id','name','v'"])
+def test_apostrophes_that_end_two_fields_a_record_are_quotes(header: str) -> None:
+    data = "\n".join([header, *(f"{n},'it''s {n}','a, b'" for n in range(9))]).encode()
+    rows = carefully("csv", data).rows
+    assert rows.column("name").to_pylist() == [f"it's {n}" for n in range(9)]
+    assert set(rows.column("v").to_pylist()) == {"a, b"}
+
+
+def test_two_columns_of_one_name_are_told_with_the_line_and_what_helps() -> None:
+    with pytest.raises(ColumnNameError, match=r"orders\.data, line 1: .*'id' and 'id'.*header"):
+        carefully("csv", b"id,name,id\n1,a,2\n")

@@ -202,7 +202,7 @@ _BOMB = b"""<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;&x;
         (b"<a><b>&nbsp;</b></a>", "not well-formed.*nbsp"),
         (_BOMB, "declares entities"),
         (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a><b>&x;</b></a>', "'&x;'|not well-formed"),
-        (b"<a>" + b"<b>" * 150 + b"</b>" * 150 + b"</a>", "more than 100 levels deep"),
+        (b"<a>" + b"<b>" * 150 + b"</b>" * 150 + b"</a>", "more than 50 levels deep"),
         (b"<a>" + b"<b>" * 300 + b"</b>" * 300 + b"</a>", "depth"),
         (b"<a><b>" + b"x" * 11_000_000 + b"</b></a>", "not well-formed, or|limits"),
     ],
@@ -300,3 +300,11 @@ def test_a_damaged_byte_is_an_error_or_a_text_never_a_crash(at: int, flip: int) 
     except FileContentError:
         return
     assert len(rows) <= 2
+
+
+def test_an_attribute_and_a_child_of_one_name_are_told_with_the_option_that_parts_them() -> None:
+    data = b'<r><p id="1"><id>7</id></p></r>'
+    with pytest.raises(ColumnNameError, match=r"'@id' and 'id'.*attribute_prefix"):
+        carefully("xml", data)
+    [row] = carefully("xml", data, options={"attribute_prefix": "attr_"}).rows.to_pylist()
+    assert (row["attr_id"], row["id"]) == (1, 7)
