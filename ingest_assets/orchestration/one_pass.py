@@ -28,7 +28,8 @@ from ingest_assets.orchestration.tick import plan_again, run_request, run_tick
 
 POLL_SECONDS = 0.5
 GIVEN_BACK_AT_MOST = 10
-"""A pass ends when so many batches in a row were given back: somebody else always came first."""
+"""A pass ends when so many batches in a row were given back, as somebody else always came first, or
+were left to recovery, as the catalog never answered."""
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -177,7 +178,8 @@ def _execute(
     with deployment.ledger.transaction() as connection:
         batches.free_planned(connection, batch.batch_id, "its run did not begin it")
         report = reports.batch_report(connection, batch.batch_id)
-    if report is None or report.status == "RELEASED":
+    is_in_doubt = cause is not None and report is not None and report.status == "PREPARED"
+    if report is None or report.status == "RELEASED" or is_in_doubt:
         cause = cause or (report.note if report else None) or "see the run's log"
         return f"Batch {batch.batch_id} of {ingestion.name} was not done: {cause}"
     if report.status == "COMMITTED":

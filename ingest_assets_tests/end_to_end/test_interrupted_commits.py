@@ -4,7 +4,8 @@ import pytest
 
 from ingest_assets.engine import steps
 from ingest_assets.engine.steps import Step
-from ingest_assets.errors import TableChangedError
+from ingest_assets.errors import IngestError, TableChangedError
+from ingest_assets.orchestration import one_pass
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
@@ -40,6 +41,24 @@ def test_a_fault_around_the_commit_leaves_the_decision_to_recovery(
 ) -> None:
     workshop.put("a.jsonl", LINES)
     raise_at(step, ValueError("a fault of our own"))
+    workshop.ingest()
+    assert_all_is_well(workshop)
+
+
+def test_a_fault_around_every_commit_ends_the_pass(workshop: Workshop) -> None:
+    workshop.put("a.jsonl", LINES)
+    met = []
+
+    def watcher(reached: Step, batch_id: str) -> None:
+        if reached == Step.LEASE_CHECKED:
+            met.append(batch_id)
+            raise ValueError("a fault of our own")
+
+    steps.watch(watcher)
+    with pytest.raises(IngestError, match=r"was not done: .*a fault of our own"):
+        workshop.ingest()
+    assert len(met) == one_pass.GIVEN_BACK_AT_MOST + 1
+    steps._watchers.clear()
     workshop.ingest()
     assert_all_is_well(workshop)
 

@@ -12,6 +12,7 @@ Comments and processing instructions are no data. Entities beyond XML's own five
 nothing is loaded, and limits hold: `MAX_DEPTH` levels, libxml2's 10 MB a text.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from ingest_assets.schema.text import Untyped
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _NIL = _XSI + "nil"
 _XML = "http://www.w3.org/XML/1998/namespace"
+_ADVICE = re.compile(r",? (use|try) XML_PARSE_HUGE( option)?")
 _PIECE_BYTES = 64 * 1024
 _NAMES_AT_MOST = 10
 
@@ -115,7 +117,7 @@ class XmlRows:
                 parser.close()
             yield from parser.read_events()
         except etree.XMLSyntaxError as error:
-            said = [f"{e.message.strip()} in line {e.line}" for e in parser.feed_error_log]
+            said = [f"{_plain(e.message)} in line {e.line}" for e in parser.feed_error_log]
             raise CorruptFileError(
                 f"{self.name} is not well-formed XML, or goes beyond its limits: "
                 f"{said[0] if said else error}. Nothing of the file was written."
@@ -202,6 +204,11 @@ class XmlRows:
         is_data = has_text or any(not name.startswith(_XSI) for name in element.attrib)
         if is_data and len(self.outside) < _NAMES_AT_MOST:
             self.outside[self._qualified(element.tag, element)] = None
+
+
+def _plain(message: str) -> str:
+    """What libxml2 says, without its advice to whoever calls it."""
+    return _ADVICE.sub("", message.strip())
 
 
 def _text(text: str | None) -> Untyped | None:

@@ -211,6 +211,7 @@ def test_what_is_not_well_formed_or_beyond_the_limits_is_final(data: bytes, says
     with pytest.raises(CorruptFileError, match=says) as caught:
         _rows(data)
     assert not caught.value.is_retryable
+    assert "XML_PARSE_HUGE" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
