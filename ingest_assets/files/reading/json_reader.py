@@ -18,6 +18,7 @@ from ingest_assets.files.reading.chunk import (
 from ingest_assets.files.reading.compression import codec_of, peek
 from ingest_assets.files.reading.foreign import refuse_foreign
 from ingest_assets.files.reading.gather import Gatherer
+from ingest_assets.files.reading.json_arrays import element_lines
 from ingest_assets.files.reading.json_fast import (
     converter,
     line_numbers,
@@ -53,7 +54,7 @@ class JsonReader:
     def read_fast(
         self, content: Content, columns: Columns, *, is_first: bool = False
     ) -> Iterator[Chunk]:
-        """The rows of JSON lines that fit `columns` exactly.
+        """The rows of JSON lines, or of one array, that fit `columns` exactly.
 
         Raises:
             Stumbled: something does not; nothing that was yielded may be used.
@@ -104,9 +105,10 @@ class JsonReader:
 
     def _line_blocks(self, content: Content) -> Iterator[bytes]:
         head, pieces = peek(content)
-        if head and (self._path or (self._shape or shape_of(head, content.name)) != "lines"):
+        shape = self._shape or (shape_of(head, content.name) if head else "lines")
+        if self._path or shape == "document":
             raise Stumbled
-        return line_blocks(pieces, content.name)
+        return element_lines(pieces) if shape == "array" else line_blocks(pieces, content.name)
 
     def _plan(self, columns: Columns) -> "_FastPlan":
         """The plan of the file before, when it had these very columns; making one costs a file's
@@ -122,9 +124,9 @@ class JsonReader:
         return _observed(content, *self._records(content), columns or ())
 
     def observe_beginning(self, content: Content) -> Observed | None:
-        """The schema of the first megabytes of JSON lines."""
+        """The schema of the first megabytes of JSON lines or an array."""
         shape, records, path = self._records(content)
-        if shape != "lines":
+        if shape == "document":
             return None
         return _observed(content, shape, _beginning(records), path, ())
 

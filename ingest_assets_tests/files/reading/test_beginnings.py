@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 
 import hypothesis.strategies as st
 import pyarrow as pa
@@ -136,8 +137,12 @@ def test_a_first_file_whose_required_column_a_record_lacks_is_looked_at_as_a_who
         list(JsonReader({}).read_fast(data, columns))
 
 
-def test_no_beginning_is_taken_of_json_that_is_no_lines() -> None:
-    assert JsonReader({}).observe_beginning(_content(b'[{"a": 1},\n{"a": 2}]')) is None
+def test_no_beginning_is_taken_of_a_document() -> None:
+    assert JsonReader({}).observe_beginning(_content(b'{\n"a": 1\n}')) is None
+    array = _content(json.dumps([{"a": 1}] * 30).encode())
+    beginning = JsonReader({}).observe_beginning(array)
+    assert beginning is not None
+    assert beginning.record_count < 30
 
 
 def test_the_beginning_alone_is_looked_at() -> None:

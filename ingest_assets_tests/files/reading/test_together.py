@@ -88,7 +88,8 @@ def test_json_files_read_together_are_as_each_alone() -> None:
         b'{"id":"x"}\n',
         b"null\n",
         b'{"id":null}\n',  # the required column may be absent
-        b'[{"id":1}]',
+        b'[{"id":1},]',
+        b'[{"id":1}',
         b'{"id":\n1}\n',
         b'{"id":1,"name":"\xff"}\n',
     ],
@@ -98,6 +99,14 @@ def test_one_file_that_the_fast_path_does_not_take_makes_all_stumble(bad: bytes)
     assert _together("json", [good, good], _ONLY_ID_REQUIRED) is not None
     for files in ([bad, good], [good, bad], [good, bad, good]):
         assert _together("json", files, _ONLY_ID_REQUIRED) is None
+
+
+def test_arrays_and_lines_are_read_together() -> None:
+    read = _together("json", [b'[{"id":1}, {"id":2}]', b'{"id":3}\n', b"[]"], _ONLY_ID_REQUIRED)
+    assert read is not None
+    rows, counts = read
+    assert rows.column("id").to_pylist() == [1, 2, 3]
+    assert (rows.column("_source_row").to_pylist(), counts) == ([1, 2, 1], [2, 1, 0])
 
 
 def test_an_object_does_not_begin_in_one_file_and_end_in_the_next() -> None:
