@@ -1,10 +1,10 @@
 """S3, SQS, SNS and EventBridge in one server, moto's, which delivers the events of buckets."""
 
-import contextlib
+import io
 import itertools
 import json
 import threading
-from collections.abc import Iterable
+import time
 from typing import Any, Self
 
 import boto3
@@ -19,20 +19,37 @@ from werkzeug.serving import make_server
 _numbers = itertools.count(1)
 
 
-class _OneChangeAtATime:
-    """moto 5.2 replaces a queue's list of messages to delete some, so that two lose each other's.
+class _OneAtATime:
+    """moto 5.2 with one request at a time.
 
-    Who receives changes no list, and may wait for messages.
+    Two deletions from a queue lose each other's, and two who receive get the same message. Who
+    waits for messages asks again and again meanwhile.
     """
 
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        is_receiving = environ.get("HTTP_X_AMZ_TARGET", "").endswith(".ReceiveMessage")
-        with contextlib.nullcontext() if is_receiving else self._lock:
-            return list(self._moto(environ, start_response))
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if not environ.get("HTTP_X_AMZ_TARGET", "").endswith(".ReceiveMessage"):
+            with self._lock:
+                return list(self._moto(environ, start_response))
+        asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        deadline = time.monotonic() + asked.get("WaitTimeSeconds", 0)
+        body = json.dumps(asked | {"WaitTimeSeconds": 0}).encode()
+        while True:
+            head, answer = self._received(environ, body)
+            if time.monotonic() >= deadline or b'"Messages"' in b"".join(answer):
+                start_response(*head)
+                return answer
+            time.sleep(0.05)
+
+    def _received(self, environ: dict[str, Any], body: bytes) -> tuple[Any, list[bytes]]:
+        heads: list[Any] = []
+        request = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        with self._lock:
+            answer = list(self._moto(environ | request, lambda *head: heads.append(head)))
+        return heads[-1], answer
 
 
 class AwsServer:
@@ -43,7 +60,7 @@ class AwsServer:
 
     def __init__(self) -> None:
         self._server = make_server(
-            "127.0.0.1", 0, _OneChangeAtATime(), threaded=True, request_handler=MotoRequestHandler
+            "127.0.0.1", 0, _OneAtATime(), threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._clients: dict[str, Any] = {}
