@@ -52,8 +52,8 @@ def _json_gzip(size_bytes: int) -> Iterator[bytes]:
 
 
 def _json_array(size_bytes: int) -> Iterator[bytes]:
-    block = b"".join(json.dumps(row).encode() + b",\n" for row in records(_BLOCK_ROWS))
-    return _repeated(b"[", block, b"{}]", size_bytes)
+    block = b",\n".join(json.dumps(row).encode() for row in records(_BLOCK_ROWS))
+    return _repeated(b"[" + block, b",\n" + block, b"]", size_bytes)
 
 
 def _csv(size_bytes: int) -> Iterator[bytes]:
