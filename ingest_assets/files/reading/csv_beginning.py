@@ -178,7 +178,7 @@ def header_below(
             continue
         header = table.records[0]
         fields = header.fields or ()
-        is_known = any(column_name(field or "") in known for field in fields)
+        is_known = name_a_column(fields, known)
         is_above_types = bool(typed_columns(table.records[1:], width))
         if len(fields) == width and are_names(fields) and (is_known or is_above_types):
             share = table.widths.count(width) / len(table.records)
@@ -202,6 +202,11 @@ def are_names(fields: Sequence[str | None]) -> bool:
     """Each is a text, and no two would be one column."""
     names = {column_name(field or "") for field in fields}
     return len(names) == len(fields) and all(f and kind_of_text(f) == "string" for f in fields)
+
+
+def name_a_column(fields: Sequence[str | None], known: Collection[str]) -> bool:
+    """One of them at least is a column of the table."""
+    return any(column_name(field or "") in known for field in fields)
 
 
 def is_title(record: Record) -> bool:

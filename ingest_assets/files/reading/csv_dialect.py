@@ -19,6 +19,7 @@ from ingest_assets.files.reading.csv_beginning import (
     header_below,
     is_title,
     marks_of,
+    name_a_column,
 )
 from ingest_assets.files.reading.csv_fields import Marks
 from ingest_assets.files.reading.csv_names import (
@@ -32,7 +33,6 @@ from ingest_assets.files.reading.csv_names import (
 from ingest_assets.files.reading.csv_records import Record, Splitter
 from ingest_assets.files.reading.line_ends import has_bare_returns, with_line_feeds
 from ingest_assets.schema.kinds import kind_of_text
-from ingest_assets.schema.names import column_name
 
 _GLANCED_RECORDS = 3
 """So many tell that a file begins as it should; more are looked at where they do not."""
@@ -190,7 +190,7 @@ def _header_rows(
     if not records or declared == 0:
         return 0
     first = [field or "" for field in records[0].fields or ()]
-    if declared is None and any(column_name(field) in known for field in first):
+    if declared is None and name_a_column(first, known):
         return 1
     if declared is None and "column_1" in known:
         return 0

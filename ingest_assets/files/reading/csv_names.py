@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Collection, Sequence
 
 from ingest_assets.errors import ColumnNameError, WrongFormatError
-from ingest_assets.files.reading.csv_beginning import Beginning
+from ingest_assets.files.reading.csv_beginning import Beginning, name_a_column
 from ingest_assets.files.reading.csv_records import Record
-from ingest_assets.schema.names import column_name, column_names
+from ingest_assets.schema.names import column_names
 
 BLANK_NAMES = 2
 """One column may have no name; more would collide."""
@@ -64,7 +64,7 @@ def check_names(records: Sequence[Record], header_rows: int, fields: list[str], 
 
 def check_alone(fields: list[str], known: Collection[str], name: str) -> None:
     """Nothing, if the only line of a file can be its header: else its one row would be lost."""
-    if not any(column_name(field) in known for field in fields):
+    if not name_a_column(fields, known):
         raise WrongFormatError(
             f"{name} has one line, of which no field is a column of the table: it may be a header "
             "without rows, or a row without a header. Nothing of the file was written. Write the "
