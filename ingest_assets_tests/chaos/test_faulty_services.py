@@ -1,7 +1,7 @@
 """Services that fail, throttle, reset, hang and restart in the middle of the work, for fifty seeds.
 
 Whatever they do, every row is in the table once and every file is accounted for. A failure names
-its seed; `FAULTS_SEED=17` runs that one alone.
+its seed; `FAULTS_SEED=17` runs that one alone, and `FAULTS_SEEDS` says how many there are.
 """
 
 import os
@@ -26,7 +26,11 @@ from ingest_assets_tests.conftest import S3Server
 
 pytestmark = pytest.mark.slow
 
-SEEDS = [int(os.environ["FAULTS_SEED"])] if "FAULTS_SEED" in os.environ else list(range(50))
+SEEDS = (
+    [int(os.environ["FAULTS_SEED"])]
+    if "FAULTS_SEED" in os.environ
+    else list(range(int(os.environ.get("FAULTS_SEEDS", "50"))))
+)
 SEEDS_PER_TEST = 10
 PASSES_AT_MOST = 30
 FILES = 6
