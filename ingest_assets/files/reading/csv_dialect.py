@@ -128,7 +128,7 @@ def detect(
     fields = names_above(top) if top else numbered(found, is_guessed=is_guessed)
     if top or is_guessed:
         check_names(found.records, header_rows, fields, name)
-    if is_guessed and known and len(found.records) == header_rows == 1:
+    if is_guessed and known and len(found.records) == header_rows == 1 and not _is_cut(head):
         check_alone(fields, known, name)
     return Dialect(
         marks,
@@ -144,9 +144,14 @@ def detect(
     )
 
 
+def _is_cut(head: bytes) -> bool:
+    """The file may go on after its first bytes."""
+    return len(head) >= HEAD_BYTES - len(_BOM)
+
+
 def _whole_lines(head: bytes, has_bare_returns: bool) -> list[bytes]:
     """Lines with their ends; one that may go on after the head is left out."""
-    is_cut = len(head) >= HEAD_BYTES - len(_BOM)
+    is_cut = _is_cut(head)
     if has_bare_returns:
         head = b"".join(with_line_feeds([head]))
     parts = head.split(b"\n")

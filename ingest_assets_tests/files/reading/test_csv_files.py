@@ -243,6 +243,8 @@ def test_one_line_that_may_be_a_header_or_a_row_is_neither_in_silence() -> None:
     for data in (b"name,city\n", b"City;Other\n", b""):
         assert carefully("csv", data, table).rows.num_rows == 0
     assert carefully("csv", b"Carol,Paris\n").rows.num_rows == 0
+    # Its second line is longer than what is looked at first, and it is no file of one line.
+    assert columns_of("csv", b"sku,note\nA1," + b"x" * 100_000 + b"\n", table)
 
 
 @pytest.mark.parametrize("header", ["id,name,v", "'id','name','v'"])
