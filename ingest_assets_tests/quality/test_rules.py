@@ -98,7 +98,8 @@ def _judged(rules: RuleSet, *tables: pa.Table) -> tuple[list[int], list[tuple[in
         rows, out = checks.take(table)
         kept += rows["_source_row"].to_pylist()
         if out is not None:
-            rejected += list(zip(out["source_row"].to_pylist(), out["reason"].to_pylist()))
+            numbers, reasons = out["source_row"].to_pylist(), out["reason"].to_pylist()
+            rejected += list(zip(numbers, reasons, strict=True))
     return kept, rejected, checks.finish()
 
 
