@@ -23,6 +23,7 @@ from pydantic import (
 
 from ingest_assets.dead_letter_declaration import DeadLetter
 from ingest_assets.declared import Declared, not_yet, sentences
+from ingest_assets.quality_declaration import QualityRule
 from ingest_assets.schema.types import format_type
 from ingest_assets.schema_declaration import SchemaRules
 from ingest_assets.source_declaration import Format, Source
@@ -125,7 +126,7 @@ class Ingestion(Declared):
     schema_rules: SchemaRules = Field(default=SchemaRules(), alias="schema")
     table: Table
     transform: Annotated[str | None, not_yet(None)] = None
-    quality: Annotated[list[dict[str, Any]], not_yet([])] = Field(default_factory=list)
+    quality: list[QualityRule] = Field(default_factory=list)
     batch: Batch = Batch()
     engine: Annotated[Literal["local", "spark"], AfterValidator(_installed)] = "local"
     schedule: Schedule | None = None
@@ -164,6 +165,17 @@ class Ingestion(Declared):
                     "which is never listed; name another dead_letter.uri"
                 )
         return self
+
+    @field_validator("quality")
+    @classmethod
+    def _one_check_a_name(cls, value: list[QualityRule]) -> list[QualityRule]:
+        names = [rule.check_name for rule in value]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(
+                    f"two rules would be the check {name}; give one of them a name of its own"
+                )
+        return value
 
     @field_validator("owners")
     @classmethod

@@ -190,9 +190,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
         ("table.primary_key", "order_id"),
         ("table.order_by", "updated_at"),
         ("transform", "SELECT * FROM source"),
-        ("quality", [{"not_null": ["order_id"], "blocking": True}]),
-        ("quality", {"not_null": "order_id"}),
-        ("quality", None),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(field: str, value: object) -> None:

@@ -2,16 +2,19 @@
 
 import traceback
 
+from ingest_assets.engine.batch_quality import told
 from ingest_assets.errors import FileChangedError, OtherTableError, SchemaParkedError
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.quality.refusal import QualityError, RejectedByRulesError
 
 WAY_OUT = (
     "Mend the file and upload it again under its key; or, after a change elsewhere (the "
-    "declaration's format or max_rejected_ratio, a service), read it again with `ingest-assets "
-    "replay`, or materialize its partition."
+    "declaration's format, max_rejected_ratio or quality, a service), read it again with "
+    "`ingest-assets replay`, or materialize its partition."
 )
 
+_JUDGED = (QualityError, RejectedByRulesError)
 _WAY_BACK = (
     "Upload the earlier content again, and the file is well; or materialize its partition, or "
     "replay it, and the new content replaces the old."
@@ -36,6 +39,7 @@ def failed(
         traceback="".join(traceback.format_exception(error)),
         bytes=file.source.size_bytes,
         seconds=seconds,
+        detail=told(error.quality) if isinstance(error, _JUDGED) else {},
     )
 
 

@@ -9,15 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from ingest_assets.engine import progress
+from ingest_assets.engine.batch_quality import BatchQuality
+from ingest_assets.engine.file_verdict import FileVerdict
 from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.reading_ahead import read_ahead
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.schema_state import SchemaState
-from ingest_assets.errors import (
-    OtherTableError,
-    RejectedRatioError,
-    SchemaParkedError,
-)
+from ingest_assets.errors import OtherTableError, SchemaParkedError
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Reader, Stumbled
 from ingest_assets.ingestion import Ingestion
@@ -50,6 +48,7 @@ class FileReading:
         reader: Reader,
         state: SchemaState,
         file: ClaimedFile,
+        quality: BatchQuality,
         *,
         own_rows: Callable[[], DataFileWriter],
         own_rejected: Callable[[], DataFileWriter],
@@ -59,6 +58,7 @@ class FileReading:
         self._reader = reader
         self._state = state
         self._file = file
+        self._quality = quality
         self._own_rows = own_rows
         self._with_lineage = with_lineage
         self._own_rejected = own_rejected
@@ -68,6 +68,7 @@ class FileReading:
     def _begin(self) -> None:
         self.rows = Gathered(self._own_writer)
         self.rejected = Gathered(self._own_rejected)
+        self.verdict = FileVerdict(self._file, self._ingestion.max_rejected_ratio, self._quality)
         self.rescued = 0
         self.detail: dict[str, Any] = {}
 
@@ -76,6 +77,7 @@ class FileReading:
 
         Raises:
             SchemaParkedError: the file's schema is a breaking change.
+            QualityError: a rule keeps the file out.
             RejectedRatioError: too many rows are rejected.
             FileContentError: the bytes cannot be read as declared.
         """
@@ -87,7 +89,9 @@ class FileReading:
         )
         if not is_read:
             self._read_carefully(content)
-        self._check_ratio(self.rejected.row_count, self.rows.row_count)
+        self.detail |= self.verdict.judge(
+            self.rejected.row_count, self.rows.row_count, self.detail.get("rejected_samples", ())
+        )
 
     def _read_fast(self, content: Content, columns: Columns, *, is_first: bool = False) -> bool:
         try:
@@ -166,7 +170,7 @@ class FileReading:
             rejected += chunk.rejected.num_rows
             if chunk.rejected.num_rows:
                 self._sample(chunk.rejected)
-        self._check_ratio(rejected, good)
+        self.verdict.check_ratio(rejected, good, self.detail.get("rejected_samples", ()))
 
     def _park(self, content: Content, observed: Observed, decision: Decision) -> None:
         """Raises SchemaParkedError with what a person needs to decide."""
@@ -197,6 +201,7 @@ class FileReading:
                 progress.made()
                 if is_long():
                     self._tell()
+                chunk = self.verdict.sorted_out(chunk)
                 self.rescued += rescued_count(chunk.rows)
                 self.rows.add(self._with_lineage(chunk.rows))
                 if chunk.rejected.num_rows:
@@ -212,15 +217,6 @@ class FileReading:
         samples = self.detail.setdefault("rejected_samples", [])
         for index in range(min(_SAMPLES - len(samples), rejected.num_rows)):
             samples.append(first_reason(rejected.slice(index)))
-
-    def _check_ratio(self, rejected: int, good: int) -> None:
-        total = rejected + good
-        if rejected and rejected / total > self._ingestion.max_rejected_ratio:
-            raise RejectedRatioError(
-                f"{rejected} of the {total} rows of {self._file.source.uri} cannot be read, more "
-                f"than max_rejected_ratio {self._ingestion.max_rejected_ratio} allows; nothing of "
-                f"the file was written. The first, {self.detail['rejected_samples'][0]}."
-            )
 
     @property
     def brings_change(self) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from ingest_assets.engine.batch_quality import BatchQuality, batch_quality, told
 from ingest_assets.engine.failed_file import failed, parked, routed
 from ingest_assets.engine.fetching import Fetched, Group, ahead
 from ingest_assets.engine.file_bytes import fetch
@@ -29,6 +30,7 @@ from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.quality.result import FileQuality
 from ingest_assets.schema.column import Columns
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import Origin, with_lineage
@@ -44,6 +46,7 @@ class _ReadTogether:
     columns: Columns
     rows: pa.Table
     row_counts: Sequence[int]
+    qualities: Sequence[FileQuality]
     seconds: float
 
 
@@ -60,10 +63,12 @@ class Stager:
         main: Sink,
         rejected: Sink,
         ingested_at: datetime,
+        quality: BatchQuality | None = None,
     ) -> None:
         self._store = store
         self._reader = ingestion.format.reader()
         self.ingestion = ingestion
+        self.quality = quality or batch_quality(ingestion)
         self.state = state
         self.ingested_at = ingested_at
         self.main = main
@@ -102,9 +107,10 @@ class Stager:
             raise Stumbled
         contents = [fetched.content for fetched in fetches]
         rows, counts = self._reader.read_together(contents, columns)
+        qualities = self.quality.together(rows, counts, files)
         origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
         rows = with_lineage(rows, origins, self.ingested_at)
-        return _ReadTogether(columns, rows, counts, time.monotonic() - started)
+        return _ReadTogether(columns, rows, counts, qualities, time.monotonic() - started)
 
     def _outcomes_of(self, group: Group[_ReadTogether]) -> Iterator[FileOutcome]:
         """What becomes of each file: of all together if all are well, else of each alone.
@@ -135,10 +141,10 @@ class Stager:
                 seconds=fetching.result().seconds + together.seconds / len(group.files),
                 change_index=self.state.change_index,
                 schema_version=self.state.version,
-                detail={"path": "fast"},
+                detail={"path": "fast", **told(quality)},
             )
-            for file, count, fetching in zip(
-                group.files, together.row_counts, group.fetches, strict=True
+            for file, count, quality, fetching in zip(
+                group.files, together.row_counts, together.qualities, group.fetches, strict=True
             )
         ]
 
@@ -176,6 +182,7 @@ class Stager:
             self._reader,
             self.state,
             file,
+            self.quality,
             own_rows=self._own_rows,
             own_rejected=self._own_rejected,
             with_lineage=lambda rows: with_lineage(

@@ -1,0 +1,115 @@
+"""SQL over rows where they are: expressions that hold for a row or do not, and hashes of keys.
+
+duckdb reads the Arrow data in place, in a database in memory that can reach neither files nor the
+network, loads no extension and sees no Python variable, on one thread.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ingest_assets.quality.typed_values import UnfitRuleError
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "256MB",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+_SOURCE = "source"
+
+
+class Expressions:
+    """One locked database; several threads may ask it, one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._database: duckdb.DuckDBPyConnection | None = None
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        if self._database is None:
+            database = duckdb.connect(config=_SETTINGS)
+            database.execute("LOAD icu")  # is part of the wheel, and has the time zones
+            database.execute("SET TimeZone = 'UTC'")
+            database.execute("SET temp_directory = ''")
+            database.execute("SET enable_external_access = false")
+            database.execute("SET lock_configuration = true")
+            self._database = database
+        return self._database
+
+    @contextmanager
+    def _over(self, rows: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock:
+            database = self._opened()
+            database.register(_SOURCE, rows)
+            try:
+                yield database
+            finally:
+                database.unregister(_SOURCE)
+
+    def check(self, expression: str, schema: pa.Schema) -> None:
+        """Nothing, if the expression says of each row of the schema by itself whether it holds.
+
+        Raises:
+            UnfitRuleError: it names no such column, is not a claim, or is about several rows.
+        """
+        with self._over(schema.empty_table()) as database:
+            try:
+                source = database.table(_SOURCE)
+                columns = ", ".join(
+                    f"{_quoted(name)} {type_}"
+                    for name, type_ in zip(source.columns, source.types, strict=True)
+                )
+                # A CHECK has no subqueries, aggregates or windows, and neither has a rule.
+                database.execute(
+                    f"CREATE OR REPLACE TEMP TABLE probe ({columns}, CHECK (\n{expression}\n))"
+                )
+                (type_,) = database.sql(f"SELECT (\n{expression}\n) FROM {_SOURCE}").types
+            except duckdb.Error as error:
+                there = ", ".join(name for name in schema.names if not name.startswith("_"))
+                raise UnfitRuleError(
+                    f"{_first_line(error)}; the columns are {there or 'none'}"
+                ) from error
+        if str(type_) != "BOOLEAN":
+            raise UnfitRuleError(f"it is a {type_}, and neither true nor false")
+
+    def masks(self, expressions: Sequence[str], rows: pa.Table) -> list[pa.ChunkedArray]:
+        """Of each expression, which have passed `check`, true where it does not hold.
+
+        As a CHECK of a table it holds where it is null.
+
+        Raises:
+            UnfitRuleError: one of them cannot be computed for a row.
+        """
+        asked = ", ".join(
+            f"coalesce(NOT (\n{expression}\n), false) AS c{number}"
+            for number, expression in enumerate(expressions)
+        )
+        with self._over(rows) as database:
+            try:
+                found = database.sql(f"SELECT {asked} FROM {_SOURCE}").to_arrow_table()
+            except duckdb.Error as error:
+                raise UnfitRuleError(_first_line(error)) from error
+        return list(found.columns)
+
+    def hashes(self, rows: pa.Table, columns: Sequence[str]) -> np.ndarray:
+        """64 bits of each row's values in the columns (uint64)."""
+        asked = ", ".join(_quoted(name) for name in columns)
+        with self._over(rows.select(list(columns))) as database:
+            found = database.sql(f"SELECT hash({asked}) AS h FROM {_SOURCE}").to_arrow_table()
+        hashes: np.ndarray = found["h"].to_numpy()
+        return hashes
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].removesuffix("!").removesuffix(".")
