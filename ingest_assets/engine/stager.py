@@ -14,6 +14,7 @@ from ingest_assets.engine.failed_file import failed, parked, routed
 from ingest_assets.engine.fetching import Fetched, Group, ahead
 from ingest_assets.engine.file_bytes import fetch
 from ingest_assets.engine.file_reading import FileReading
+from ingest_assets.engine.keyed_reader import keyed
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
 from ingest_assets.errors import (
@@ -47,10 +48,6 @@ class _ReadTogether:
     seconds: float
 
 
-def _origin(file: ClaimedFile, row_count: int) -> Origin:
-    return Origin(file.source.uri, file.file_id, file.content_id, row_count)
-
-
 class Stager:
     def __init__(
         self,
@@ -62,7 +59,7 @@ class Stager:
         ingested_at: datetime,
     ) -> None:
         self._store = store
-        self._reader = ingestion.format.reader()
+        self._reader = keyed(ingestion.format.reader(), ingestion.table)
         self.ingestion = ingestion
         self.state = state
         self.ingested_at = ingested_at
@@ -85,6 +82,11 @@ class Stager:
         for group in ahead(files, self._fetch, self._read_together):
             yield from self._outcomes_of(group)
 
+    def _origin(self, file: ClaimedFile, row_count: int) -> Origin:
+        has_moment = self.ingestion.table.write_mode != "append"
+        modified_at = file.source.modified_at if has_moment else None
+        return Origin(file.source.uri, file.file_id, file.content_id, row_count, modified_at)
+
     def _fetch(self, file: ClaimedFile) -> Content:
         return fetch(self._store, self.ingestion, file)
 
@@ -102,7 +104,7 @@ class Stager:
             raise Stumbled
         contents = [fetched.content for fetched in fetches]
         rows, counts = self._reader.read_together(contents, columns)
-        origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
+        origins = [self._origin(file, count) for file, count in zip(files, counts, strict=True)]
         rows = with_lineage(rows, origins, self.ingested_at)
         return _ReadTogether(columns, rows, counts, time.monotonic() - started)
 
@@ -179,7 +181,7 @@ class Stager:
             own_rows=self._own_rows,
             own_rejected=self._own_rejected,
             with_lineage=lambda rows: with_lineage(
-                rows, [_origin(file, rows.num_rows)], self.ingested_at
+                rows, [self._origin(file, rows.num_rows)], self.ingested_at
             ),
         )
         try:
