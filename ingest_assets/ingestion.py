@@ -28,6 +28,7 @@ from ingest_assets.schema.types import format_type
 from ingest_assets.schema_declaration import SchemaRules
 from ingest_assets.source_declaration import Format, Source
 from ingest_assets.table_declaration import Table
+from ingest_assets.write_mode_problems import contradiction
 
 
 class Batch(Declared):
@@ -153,6 +154,13 @@ class Ingestion(Declared):
                     f"schema.columns: {self.format.type} files cannot hold {column.name}, "
                     f"a {format_type(column.type)}; declare it as string"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _write_mode_that_the_rest_allows(self) -> "Ingestion":
+        changed, runs = self.source.on_changed_file, self.batch.max_concurrent_runs
+        if problem := contradiction(self.table, self.schema_rules, changed, runs):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -2,21 +2,18 @@
 
 import re
 from collections.abc import Collection
-from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from ingest_assets.declared import Declared, not_yet, refuse_doubles
+from ingest_assets.declared import refuse_doubles
 from ingest_assets.table_terms import PartitionTerm, SortTerm
+from ingest_assets.write_modes import WriteRules
 
 
-class Table(Declared):
-    """The Iceberg table that the rows go into."""
+class Table(WriteRules):
+    """The Iceberg table that the rows go into, and what their coming does to the others."""
 
     identifier: str
-    write_mode: Annotated[Literal["append", "overwrite", "merge"], not_yet("append")] = "append"
-    primary_key: Annotated[list[str], not_yet([])] = Field(default_factory=list)
-    order_by: Annotated[str | None, not_yet(None)] = None
     partition_by: list[str] = Field(default_factory=list)
     sort_by: list[str] = Field(default_factory=list)
     properties: dict[str, str] = Field(default_factory=dict)
@@ -51,6 +48,15 @@ class Table(Declared):
             if name.startswith(("ingest.", "commit.retry.")):
                 raise ValueError(f"{name} is set by the ingestion itself; leave it out")
         return value
+
+    @model_validator(mode="after")
+    def _partitions_to_overwrite(self) -> "Table":
+        if self.overwrite_scope == "partitions" and not self.partition_by:
+            raise ValueError(
+                "overwrite_scope: partitions needs partition_by, as in partition_by: "
+                "[day(ordered_at)]; or write overwrite_scope: table"
+            )
+        return self
 
     def with_identifier(self, identifier: str, columns: Collection[str]) -> "Table":
         """The same for another table, without the terms of columns that are not among `columns`."""

@@ -184,11 +184,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("table.write_mode", "merge"),
-        ("table.write_mode", "overwrite"),
-        ("table.primary_key", ["order_id"]),
-        ("table.primary_key", "order_id"),
-        ("table.order_by", "updated_at"),
         ("transform", "SELECT * FROM source"),
     ],
 )

@@ -21,6 +21,7 @@ from ingest_assets.logs import about
 from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Steps, commit
 from ingest_assets.tables.layout import TableLayout
+from ingest_assets.tables.lineage import ORDERED_LINEAGE
 from ingest_assets.tables.target import Target, open_target
 
 logger = logging.getLogger(__name__)
@@ -234,7 +235,7 @@ def open_table(
         tuple(SortTerm.parse(term) for term in table.sort_by),
         tuple(sorted(table.properties.items())),
     )
-    return open_target(
+    target = open_target(
         deployment.catalog,
         table.identifier,
         layout,
@@ -242,3 +243,6 @@ def open_table(
         must_exist=must_exist,
         keeps_spec=bool(route),
     )
+    if table.write_mode != "append":
+        target.lineage = ORDERED_LINEAGE
+    return target

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 
 from ingest_assets.errors import CatalogError
-from ingest_assets.tables.commit import Prepared
+from ingest_assets.tables.commit import Mode, Prepared
 from ingest_assets.tables.data_files import DataFile, DataFileWriter
 from ingest_assets.tables.target import Target
 
@@ -54,9 +54,11 @@ class Sink:
             with contextlib.suppress(CatalogError):
                 writer.discard()
 
-    def prepared(self, batch_id: str, column: str, ids: list[int]) -> Prepared | None:
+    def prepared(
+        self, batch_id: str, column: str, ids: list[int], mode: Mode | None = None
+    ) -> Prepared | None:
         """What is to be committed; rows with one of `ids` in `column` leave. None for nothing."""
         data_files = self.written()
         if not data_files and (self.target.base is None or not ids):
             return None
-        return Prepared(batch_id, self.target, data_files, column, ids)
+        return Prepared(batch_id, self.target, data_files, column, ids, mode)

@@ -15,6 +15,7 @@ from ingest_assets.engine.failed_file import failed, parked, routed
 from ingest_assets.engine.fetching import Fetched, Group, ahead
 from ingest_assets.engine.file_bytes import fetch
 from ingest_assets.engine.file_reading import FileReading
+from ingest_assets.engine.keyed_reader import keyed
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
 from ingest_assets.errors import (
@@ -50,10 +51,6 @@ class _ReadTogether:
     seconds: float
 
 
-def _origin(file: ClaimedFile, row_count: int) -> Origin:
-    return Origin(file.source.uri, file.file_id, file.content_id, row_count)
-
-
 class Stager:
     def __init__(
         self,
@@ -66,7 +63,7 @@ class Stager:
         quality: BatchQuality | None = None,
     ) -> None:
         self._store = store
-        self._reader = ingestion.format.reader()
+        self._reader = keyed(ingestion.format.reader(), ingestion.table)
         self.ingestion = ingestion
         self.quality = quality or batch_quality(ingestion)
         self.state = state
@@ -90,6 +87,11 @@ class Stager:
         for group in ahead(files, self._fetch, self._read_together):
             yield from self._outcomes_of(group)
 
+    def _origin(self, file: ClaimedFile, row_count: int) -> Origin:
+        has_moment = self.ingestion.table.write_mode != "append"
+        modified_at = file.source.modified_at if has_moment else None
+        return Origin(file.source.uri, file.file_id, file.content_id, row_count, modified_at)
+
     def _fetch(self, file: ClaimedFile) -> Content:
         return fetch(self._store, self.ingestion, file)
 
@@ -108,7 +110,7 @@ class Stager:
         contents = [fetched.content for fetched in fetches]
         rows, counts = self._reader.read_together(contents, columns)
         qualities = self.quality.together(rows, counts, files)
-        origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
+        origins = [self._origin(file, count) for file, count in zip(files, counts, strict=True)]
         rows = with_lineage(rows, origins, self.ingested_at)
         return _ReadTogether(columns, rows, counts, qualities, time.monotonic() - started)
 
@@ -186,7 +188,7 @@ class Stager:
             own_rows=self._own_rows,
             own_rejected=self._own_rejected,
             with_lineage=lambda rows: with_lineage(
-                rows, [_origin(file, rows.num_rows)], self.ingested_at
+                rows, [self._origin(file, rows.num_rows)], self.ingested_at
             ),
         )
         try:

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.overtaken import refused
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
 from ingest_assets.engine.spreading import Cluster, Spreading
 from ingest_assets.engine.stager import Stager
 from ingest_assets.engine.steps import judged
+from ingest_assets.engine.write_mode import mode_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.outcomes import FileOutcome
@@ -78,25 +81,38 @@ def stage(
     if cluster is not None:
         connection = deployment.connection(ingestion, ingestion.source.connection)
         reading = Spreading(stager, cluster, connection, batch_id)
-    outcomes = []
-    for outcome in reading.outcomes(claimed.files):
+    late = refused(ingestion, state.target, claimed.files)
+    unread = {outcome.file_id for outcome in late}
+    outcomes = list[FileOutcome]()
+    for outcome in chain(
+        late, reading.outcomes([f for f in claimed.files if f.file_id not in unread])
+    ):
         outcomes.append(outcome)
         judged(outcome)
     column, ids = _leaving(claimed, outcomes)
+    mode = mode_of(ingestion.table)
+    leaving = (column, ids) if mode is None else ("_file_id", _routed(outcomes))
     unwritten = [content_id for f in claimed.files for content_id in (*f.unwritten, *f.lost)]
     return StagedBatch(
         claimed,
         ingestion,
         outcomes,
         state.changes,
-        stager.main.prepared(batch_id, column, ids),
+        stager.main.prepared(batch_id, *leaving, mode),
         # An earlier batch may have died between its two commits.
         stager.rejected.prepared(batch_id, column, [*ids, *unwritten]),
     )
 
 
+def _routed(outcomes: Sequence[FileOutcome]) -> list[int]:
+    """The ids of the files that let their rows go, whatever the write mode."""
+    return [outcome.file_id for outcome in outcomes if outcome.outcome == "ROUTED"]
+
+
 def _leaving(claimed: ClaimedBatch, outcomes: Sequence[FileOutcome]) -> tuple[str, list[int]]:
-    """The column and the ids of the rows that leave in the commits of the batch.
+    """The column and the ids of the rows that leave in the commits of the batch, under `append`.
+
+    Those of the table of rejected rows leave so in every write mode.
 
     All rows of each good file leave: those that come are new. Under `append` only those of the
     content that was read do, so that rows which nothing can read again stay: a file that moves to

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
@@ -25,7 +25,8 @@ from ingest_assets.errors import (
     TableChangedError,
 )
 from ingest_assets.tables.catalog_errors import committing, reachable
-from ingest_assets.tables.data_files import DataFileWriter
+from ingest_assets.tables.deleted_keys import stage_deletions
+from ingest_assets.tables.exchange import Exchange, Workplace
 from ingest_assets.tables.lineage import BATCH_PROPERTY, FENCE_PROPERTY
 from ingest_assets.tables.main_branch import ancestor_with
 from ingest_assets.tables.replacement import Replacement, replace_rows
@@ -43,7 +44,8 @@ class Prepared:
     """What a batch wants to commit to one table.
 
     `ids` of `id_column` are the rows that leave in the same snapshot: every earlier row of the
-    files or contents that come, new ones too. All rows leave if there is no `id_column`.
+    files or contents that come, new ones too. All rows leave if there is no `id_column`. A `mode`
+    says what leaves besides, and which of the batch's own rows come.
     """
 
     batch_id: str
@@ -51,6 +53,28 @@ class Prepared:
     data_files: Sequence[DataFile]
     id_column: str | None
     ids: Sequence[Any]
+    mode: "Mode | None" = None
+
+
+class Mode(Protocol):
+    """A write mode but `append`."""
+
+    def exchange(
+        self,
+        table: Table | None,
+        staged: Sequence[DataFile],
+        workplace: Workplace,
+        leaving: tuple[str | None, Sequence[Any]],
+    ) -> Exchange:
+        """What leaves the table as it was loaded, and what comes; nothing is committed.
+
+        `table` is None while there is none, `staged` are the batch's data files. `leaving` are a
+        column and the ids of the rows that leave in any case.
+
+        Raises:
+            CatalogError: the warehouse is out of reach.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -89,12 +113,11 @@ def commit(
         transaction, table = prepared.target.begin_commit()
         steps.loaded()
         name = f"{prepared.batch_id}-rewritten-{random.getrandbits(32):08x}"
-        writer = DataFileWriter(prepared.target, name)
+        workplace = Workplace(prepared.target, name)
         try:
-            return _try(prepared, transaction, table, writer, is_held, steps)
+            return _try(prepared, transaction, table, workplace, is_held, steps)
         except (CommitConflictError, LeaseLostError, CatalogError) as error:
-            with contextlib.suppress(CatalogError):  # then they are orphans
-                writer.discard()
+            workplace.discard()
             is_race = isinstance(error, CommitConflictError)
             if is_race and table is None:
                 raise TableChangedError(str(error)) from error
@@ -109,21 +132,15 @@ def _try(
     prepared: Prepared,
     transaction: Transaction,
     table: Table | None,
-    writer: DataFileWriter,
+    workplace: Workplace,
     is_held: Callable[[], bool],
     steps: Steps,
 ) -> Committed:
     target, batch_id = prepared.target, prepared.batch_id
-    replacement = Replacement()
-    if table is not None:
-        replacement = replace_rows(table, prepared.id_column, prepared.ids, writer)
+    exchange = _exchange(prepared, table, workplace)
     with reachable(target.identifier):
-        snapshot_id = _stage_snapshot(
-            transaction,
-            batch_id,
-            added=[*prepared.data_files, *replacement.added],
-            removed=replacement.removed,
-        )
+        snapshot_id = _stage_snapshot(transaction, batch_id, exchange)
+        stage_deletions(transaction, exchange, batch_id)
     if snapshot_id is None and not target.has_schema_changes:
         return Committed(None)
     if not is_held():
@@ -133,23 +150,35 @@ def _try(
         )
     steps.lease_checked()
     send(transaction, target.catalog, target.identifier, batch_id)
+    with contextlib.suppress(CatalogError):  # then they are orphans
+        target.delete(exchange.dropped)
     return Committed(
         snapshot_id,
-        removed_rows=replacement.removed_rows,
-        rewritten_rows=replacement.rewritten_rows,
-        rewritten_files=len(replacement.removed) if replacement.rewritten_rows else 0,
+        removed_rows=exchange.removed_rows,
+        rewritten_rows=exchange.rewritten_rows,
+        rewritten_files=exchange.rewritten_files,
     )
 
 
-def _stage_snapshot(
-    transaction: Transaction, batch_id: str, *, added: list[DataFile], removed: list[DataFile]
-) -> int | None:
-    """The id of the one snapshot that adds and removes these data files; None for none."""
-    if not added and not removed:
+def _exchange(prepared: Prepared, table: Table | None, workplace: Workplace) -> Exchange:
+    leaving = (prepared.id_column, prepared.ids)
+    if prepared.mode is not None:
+        with reachable(prepared.target.identifier):
+            return prepared.mode.exchange(table, prepared.data_files, workplace, leaving)
+    replaced = Replacement()
+    if table is not None:
+        replaced = replace_rows(table, *leaving, workplace.writer())
+    return Exchange.of(prepared.data_files, replaced)
+
+
+def _stage_snapshot(transaction: Transaction, batch_id: str, exchange: Exchange) -> int | None:
+    """The id of the one snapshot of `main` that makes the exchange; None for none."""
+    added = [*exchange.staged, *exchange.added]
+    if not (added or exchange.removed or exchange.always):
         return None
     update = transaction.update_snapshot(snapshot_properties={BATCH_PROPERTY: batch_id})
-    producer = update.overwrite() if removed else update.merge_append()
-    for data_file in removed:
+    producer = update.overwrite() if exchange.removed else update.merge_append()
+    for data_file in exchange.removed:
         producer.delete_data_file(data_file)
     for data_file in added:
         producer.append_data_file(data_file)

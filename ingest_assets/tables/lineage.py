@@ -21,8 +21,14 @@ LINEAGE: Columns = (
         description="JSON of the values of the row that did not fit the table.",
     ),
 )
-LINEAGE_NAMES = frozenset(column.name for column in LINEAGE)
+MODIFIED_AT = Column(
+    "_modified_at", pa.timestamp("us", tz="UTC"), description="When its file was put there."
+)
+ORDERED_LINEAGE: Columns = (*LINEAGE, MODIFIED_AT)
+"""Of a table whose rows overtake each other: the moment orders them, and leaves with its row."""
+LINEAGE_NAMES = frozenset(column.name for column in ORDERED_LINEAGE)
 
+_RESCUED = "_rescued_data"
 INGESTION_PROPERTY = "ingest.ingestion"
 LEDGER_PROPERTY = "ingest.ledger-id"
 BATCH_PROPERTY = "ingest.batch-id"
@@ -31,12 +37,16 @@ FENCE_PROPERTY = "ingest.fence"
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that the next `row_count` rows come from."""
+    """The file that the next `row_count` rows come from.
+
+    `modified_at` where the table has that column.
+    """
 
     uri: str
     file_id: int
     content_id: int
     row_count: int
+    modified_at: datetime | None = None
 
 
 def with_lineage(rows: pa.Table, origins: Sequence[Origin], ingested_at: datetime) -> pa.Table:
@@ -51,6 +61,9 @@ def with_lineage(rows: pa.Table, origins: Sequence[Origin], ingested_at: datetim
         ]
     )
     moment = pa.scalar(ingested_at, pa.timestamp("us", tz="UTC"))
+    if _RESCUED in rows.column_names and origins and origins[0].modified_at is not None:
+        modified = pa.array([o.modified_at for o in origins], MODIFIED_AT.type).take(of_row)
+        rows = rows.append_column(MODIFIED_AT.name, modified)
     return (
         rows.append_column("_source_file", pa.array([o.uri for o in origins]).take(of_row))
         .append_column("_file_id", pa.array([o.file_id for o in origins], pa.int64()).take(of_row))
@@ -63,4 +76,4 @@ def with_lineage(rows: pa.Table, origins: Sequence[Origin], ingested_at: datetim
 
 def rescued_count(rows: pa.Table) -> int:
     """How many rows have something in `_rescued_data`."""
-    return int(pc.count(rows["_rescued_data"], mode="only_valid").as_py())
+    return int(pc.count(rows[_RESCUED], mode="only_valid").as_py())

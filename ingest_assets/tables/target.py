@@ -70,7 +70,7 @@ class Target:
     def metadata(self) -> TableMetadata:
         """The metadata that data files are written for: staged changes included."""
         if self._staged is None:
-            return self._table.metadata
+            return self.as_written.metadata
         if self._staged_metadata is None:  # asked for each file, and computed at each asking
             self._staged_metadata = self._staged.table_metadata
         return self._staged_metadata
@@ -78,17 +78,18 @@ class Target:
     @property
     def io(self) -> FileIO:
         """Where data files go."""
-        return self._table.io
+        return self.as_written.io
 
     @property
-    def _table(self) -> Table:
+    def as_written(self) -> Table:
+        """What the batch's own data files are read through, also while there is no table."""
         table = self.base if self._staged is None else self._staged._table
         assert table is not None, "a table that does not exist yet has columns first"
         return table
 
     def data_location(self, name: str, partition_key: PartitionKey | None) -> str:
         """The address of a new data file."""
-        return self._table.location_provider().new_data_location(name, partition_key)
+        return self.as_written.location_provider().new_data_location(name, partition_key)
 
     def evolve(self, columns: Columns) -> bool:
         """Staged: the table holds `columns` and the lineage columns; field ids are settled.
