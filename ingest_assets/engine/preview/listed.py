@@ -1,6 +1,7 @@
 """What is under the prefix, by a listing that is cut off in time; and how the store is reached."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,9 +11,9 @@ from ingest_assets.engine.discovery import dead_letters_in
 from ingest_assets.engine.preview.report import ConnectionSeen, FoundFiles
 from ingest_assets.engine.preview.services import Services
 from ingest_assets.errors import IngestError
-from ingest_assets.files.connections import Connection
 from ingest_assets.files.dead_letters import left_out
 from ingest_assets.files.discovery import wanted_pages
+from ingest_assets.files.reached import reached
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import PAGE_FILES, SourceStore
 from ingest_assets.ingestion import Ingestion
@@ -33,38 +34,10 @@ def connection_seen(
     deployment: Deployment, ingestion: Ingestion, refusal: str | None = None
 ) -> ConnectionSeen:
     """How the store of the source is reached, without its keys."""
-    name, root = ingestion.source.connection, ingestion.source.root
-    connection = deployment.connection(ingestion, name)
-    if not root.startswith("s3://"):
-        own = "the rights of this process" if root.startswith("file://") else "the standard chain"
-        return ConnectionSeen(name, root, None, own, refusal)
-    try:
-        client = deployment.s3_clients.of(connection)
-        endpoint = client.endpoint or "AWS"
-        region = client.session.region_name
-    except Exception as error:  # whatever stands in the way has been told as the refusal
-        return ConnectionSeen(name, "unknown", connection.region, str(error), refusal)
-    return ConnectionSeen(name, endpoint, region, _credentials(connection, client.session), refusal)
-
-
-def _credentials(connection: Connection, session: object) -> str:
-    """Where the keys come from, in words."""
-    if connection.role_arn is not None:
-        return f"the role {connection.role_arn}"
-    if connection.access_key_id_env is not None:
-        return f"the environment variable {connection.access_key_id_env}"
-    found = session.get_credentials()  # type: ignore[attr-defined]
-    if found is None:
-        return "none were found"
-    words = {
-        "env": "AWS_ACCESS_KEY_ID in the environment",
-        "shared-credentials-file": "a profile of the shared credentials file",
-        "config-file": "a profile of the AWS configuration",
-        "iam-role": "the role of this machine",
-        "container-role": "the role of this container",
-        "sso": "AWS SSO",
-    }
-    return words.get(found.method, found.method)
+    source = ingestion.source
+    connection = deployment.connection(ingestion, source.connection)
+    way = reached(source, connection, deployment.s3_clients)
+    return ConnectionSeen(source.connection, way.endpoint, way.region, way.credentials, refusal)
 
 
 def listed(services: Services, ingestion: Ingestion, store: SourceStore) -> Listed:
@@ -121,7 +94,7 @@ def _found(
     )
 
 
-def _dead_letters(services: Services, ingestion: Ingestion):  # type: ignore[no-untyped-def]
+def _dead_letters(services: Services, ingestion: Ingestion) -> Callable[[str], bool]:
     """Which keys are dead letters; the ledger knows of more places than the declaration."""
     deployment = services.deployment
     if services.has_ledger:

@@ -61,7 +61,7 @@ class FormatSeen:
     """What the files are by their names, magic bytes and content.
 
     `declared`: the type that the declaration names, None where it is `type` that was detected.
-    `contradictions`: a sentence each. `detected`: delimiter, header and the like, of the first file.
+    `contradictions`: a sentence each. `detected`: delimiter, header and the like, of the first.
     """
 
     type: str | None
@@ -121,7 +121,7 @@ class ColumnSeen:
 
 @dataclass(frozen=True)
 class ColumnDifference:
-    """A column of which the files do not agree. `types`: type, or "absent", and the keys of files."""
+    """A column of which files do not agree. `types`: type, or "absent", and the keys of files."""
 
     column: str
     types: tuple[tuple[str, tuple[str, ...]], ...]
@@ -193,7 +193,7 @@ class TableSeen:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Something to declare otherwise. `field`: of the declaration, `value` as it is written there."""
+    """Something to declare otherwise: a `field` of the declaration, `value` as it is written."""
 
     field: str
     value: str
