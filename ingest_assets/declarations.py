@@ -91,6 +91,23 @@ def read_declarations(folder: Path) -> tuple[list[Declaration], list[str]]:
     return declarations, problems
 
 
+def read_file(path: Path) -> list[Ingestion]:
+    """The ingestions of one file, wherever it lies, without a look at any other declaration.
+
+    Raises:
+        DeclarationError: with every problem of the file.
+    """
+    problems: list[str] = []
+    found = []
+    for attributes in _attributes(path, str(path), problems):
+        ingestion, said = problems_of(str(path), attributes)
+        problems += said
+        found += [ingestion] if ingestion is not None else []
+    if problems:
+        raise DeclarationError(problems)
+    return found
+
+
 def _attributes(path: Path, shown: str, problems: list[str]) -> list[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")

@@ -27,6 +27,7 @@ _COMMANDS = {
     "dev": "Run the Dagster UI and daemon on your own ingestions.",
     "files": "Show where each file of an ingestion is, and why.",
     "metrics": "Serve the ledger's metrics to Prometheus.",
+    "preview": "Show what would happen to the files of a prefix; writes nothing.",
     "replay": "Have files read again: dead letters, failed ones, or any others.",
     "reconcile": "Compare ledger, tables, bucket and Dagster, and mend what can be mended.",
     "run": "Discover and ingest once, without a daemon.",

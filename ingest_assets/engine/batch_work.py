@@ -18,10 +18,10 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, leases, outcomes, registry
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.logs import about
-from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Steps, commit
-from ingest_assets.tables.layout import TableLayout
+from ingest_assets.tables.layout import layout_of
 from ingest_assets.tables.lineage import ORDERED_LINEAGE
+from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.target import Target, open_target
 
 logger = logging.getLogger(__name__)
@@ -222,24 +222,24 @@ def claim(
 
 
 def open_table(
-    deployment: Deployment, ingestion: Ingestion, *, must_exist: bool, route: str = ""
+    deployment: Deployment,
+    ingestion: Ingestion,
+    *,
+    must_exist: bool,
+    route: str = "",
+    owner: Owner | None = None,
 ) -> Target:
     """The ingestion's table, if it may write to it; raises as `tables.target.open_target`.
 
     The layout is declared for the declared table. Another one (`route` as in `ledger.tables`) was
-    made with what it had in common with that, and keeps it whatever columns both get.
+    made with what it had in common with that, and keeps it whatever columns both get. `owner` is
+    the deployment's, if it is not given.
     """
-    table = ingestion.table
-    layout = TableLayout(
-        tuple(PartitionTerm.parse(term) for term in table.partition_by),
-        tuple(SortTerm.parse(term) for term in table.sort_by),
-        tuple(sorted(table.properties.items())),
-    )
     target = open_target(
         deployment.catalog,
-        table.identifier,
-        layout,
-        deployment.owner(ingestion),
+        ingestion.table.identifier,
+        layout_of(ingestion.table),
+        owner or deployment.owner(ingestion),
         must_exist=must_exist,
         keeps_spec=bool(route),
     )

@@ -26,7 +26,7 @@ from ingest_assets.errors import (
     SchemaParkedError,
 )
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.reading.reader import Stumbled
+from ingest_assets.files.reading.reader import Reader, Stumbled
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
@@ -70,6 +70,11 @@ class Stager:
         self.ingested_at = ingested_at
         self.main = main
         self.rejected = rejected
+
+    @property
+    def reader(self) -> Reader:
+        """What reads the files."""
+        return self._reader
 
     def outcomes(self, files: Sequence[ClaimedFile]) -> Iterator[FileOutcome]:
         """What becomes of each file, in order.

@@ -61,6 +61,11 @@ def embedded_postgres_url(folder: Path) -> str:
         return _servers[folder].url
 
 
+def is_running(folder: Path) -> bool:
+    """The folder's server answers; nothing is started, and nothing made where there is none."""
+    return (folder / "data" / "PG_VERSION").exists() and EmbeddedPostgres(folder)._is_ready()
+
+
 class EmbeddedPostgres:
     """This process's share in the Postgres of one folder: the last to `stop` ends the server."""
 

@@ -1,5 +1,6 @@
 """The Iceberg catalog `lake`: what PyIceberg's configuration names, else one in our Postgres."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 from pyiceberg import catalog as iceberg_catalog
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.exceptions import NotInstalledError, RESTError
 from pyiceberg.utils.config import Config
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest_assets.errors import CatalogError, ConfigurationError
@@ -18,7 +19,14 @@ from ingest_assets.settings import Settings, postgres_url, public_properties, pu
 from ingest_assets.silence import KEEPALIVES, connection_options
 from ingest_assets.tables.catalog_errors import reachable
 
-__all__ = ["Catalog", "catalog_properties", "load_catalog", "table_exists"]
+__all__ = [
+    "Catalog",
+    "catalog_properties",
+    "is_in_our_postgres",
+    "is_made",
+    "load_catalog",
+    "table_exists",
+]
 
 TRANSACTION_IDLE = timedelta(seconds=10)
 """A worker frozen between its statement and its commit holds the table's row for so long, and what
@@ -49,7 +57,7 @@ def catalog_properties(settings: Settings) -> dict[str, str]:
     except ValueError as error:
         raise ConfigurationError(f"PyIceberg's configuration does not hold: {error}") from error
     configured = {name: str(value) for name, value in found.items()}
-    if any(name in configured for name in ("uri", *_KINDS)):
+    if _names_a_catalog(configured):
         return configured
     return {
         "type": "sql",
@@ -60,8 +68,27 @@ def catalog_properties(settings: Settings) -> dict[str, str]:
     }
 
 
-def load_catalog(settings: Settings) -> Catalog:
+def is_in_our_postgres(settings: Settings) -> bool:
+    """The environment names no catalog, so that it is the one in the ledger's Postgres.
+
+    Raises:
+        ConfigurationError: as `catalog_properties`.
+    """
+    try:
+        return not _names_a_catalog(Config().get_catalog_config(settings.catalog_name) or {})
+    except ValueError as error:
+        raise ConfigurationError(f"PyIceberg's configuration does not hold: {error}") from error
+
+
+def _names_a_catalog(configured: Mapping[str, object]) -> bool:
+    return any(name in configured for name in ("uri", *_KINDS))
+
+
+def load_catalog(settings: Settings, *, as_it_is: bool = False) -> Catalog:
     """The catalog, ready for use; the same object for the same properties in one process.
+
+    `as_it_is`: for reading alone, because an SQL catalog that has no tables of its own yet does not
+    get them, and answers none of what it is asked: see `is_made`.
 
     Raises:
         ConfigurationError: the properties name no catalog that PyIceberg can make.
@@ -69,6 +96,8 @@ def load_catalog(settings: Settings) -> Catalog:
         LedgerError: the embedded Postgres does not start.
     """
     properties = catalog_properties(settings)
+    if as_it_is:
+        properties |= {"init_catalog_tables": "false"}
     shown = public_properties(properties)
     try:
         return _load(settings.catalog_name, tuple(sorted(properties.items())))
@@ -94,6 +123,18 @@ def table_exists(catalog: Catalog, identifier: str) -> bool:
     """
     with reachable(identifier):
         return catalog.table_exists(identifier)
+
+
+def is_made(catalog: Catalog) -> bool:
+    """The catalog can be asked: an SQL one has the tables that it keeps its own in.
+
+    Raises:
+        CatalogError: it is out of reach.
+    """
+    if not isinstance(catalog, SqlCatalog):
+        return True
+    with reachable(catalog.name):
+        return inspect(catalog.engine).has_table(IcebergTables.__tablename__)
 
 
 @lru_cache(maxsize=8)

@@ -19,6 +19,7 @@ from pyiceberg.transforms import (
 from pyiceberg.types import DoubleType, FloatType, NestedField
 
 from ingest_assets.errors import TableLayoutError, TableOwnershipError
+from ingest_assets.table_declaration import Table
 from ingest_assets.table_terms import PartitionTerm, SortTerm
 
 _FIRST_PARTITION_ID = 1000
@@ -47,6 +48,15 @@ class TableLayout:
     def all_properties(self) -> dict[str, str]:
         """The declared properties and those that the ingestion needs."""
         return {**dict(self.properties), **OWN_PROPERTIES}
+
+
+def layout_of(table: Table) -> TableLayout:
+    """The layout that a declaration wants."""
+    return TableLayout(
+        tuple(PartitionTerm.parse(term) for term in table.partition_by),
+        tuple(SortTerm.parse(term) for term in table.sort_by),
+        tuple(sorted(table.properties.items())),
+    )
 
 
 def partition_spec(layout: TableLayout, schema: Schema) -> PartitionSpec:

@@ -19,7 +19,7 @@ COLUMNS: Columns = (
     Column("raw", pa.string(), description="The row as text; bytes that are not UTF-8 as \\xNN."),
     Column("raw_bytes", pa.binary(), description="The row's bytes, where they are not UTF-8."),
 )
-_LINEAGE = tuple(column for column in LINEAGE if column.name != "_rescued_data")
+REJECTED_LINEAGE = tuple(column for column in LINEAGE if column.name != "_rescued_data")
 
 
 def open_rejected(catalog: Catalog, identifier: str, owner: Owner) -> Target:
@@ -30,7 +30,7 @@ def open_rejected(catalog: Catalog, identifier: str, owner: Owner) -> Target:
         CatalogError: the catalog is out of reach.
     """
     target = open_target(catalog, identifier + SUFFIX, TableLayout(), owner, must_exist=False)
-    target.lineage = _LINEAGE
+    target.lineage = REJECTED_LINEAGE
     return target
 
 
