@@ -9,12 +9,15 @@ import click
 from ingest_assets.cli.file_attempts import print_attempts
 from ingest_assets.cli.listing import print_rows
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.applied_declaration import known_ingestion
 from ingest_assets.engine.discovery import dead_letters_in
 from ingest_assets.errors import UnknownFileError
 from ingest_assets.files.pattern import matcher
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import archive, lookup
+from ingest_assets.ledger.former import former_names
 from ingest_assets.ledger.lookup import FileRow
+from ingest_assets.ledger.standing import standing
 from ingest_assets.ledger.states import FileStatus
 from ingest_assets.source_declaration import Source
 
@@ -61,10 +64,12 @@ def command(name: str, status: str | None, key: str | None, attempts: bool, as_j
     if attempts and key is None:
         raise click.UsageError("--attempts needs --key: it shows what became of one file, in full.")
     deployment = Deployment.from_env()
-    ingestion = deployment.ingestion(name)
+    ingestion = known_ingestion(deployment, name)
     keys = None if key is None else [key, key.removeprefix(ingestion.source.uri_of(""))]
     with deployment.ledger.transaction() as connection:
         wanted = status.upper() if status else None
+        resting = standing(connection, name)
+        formers = former_names(connection, name)
         rows = lookup.files(connection, ingestion.name, status=wanted, keys=keys)
         if keys is not None and not lookup.file_ids(connection, ingestion.name, keys):
             listed_at = lookup.last_listed_at(connection, ingestion.name)
@@ -82,6 +87,10 @@ def command(name: str, status: str | None, key: str | None, attempts: bool, as_j
         click.echo(json.dumps(listed, indent=2, default=datetime.isoformat))
     else:
         _print(ingestion, rows)
+        if not resting.is_at_work:
+            click.echo(f"{resting.sentence(name)}.", err=True)
+        for former in formers:
+            click.echo(f"Of before its table was dropped: ingest-assets files {former}", err=True)
 
 
 def _unknown(ingestion: Ingestion, key: str, listed_at: datetime | None, *, is_out: bool) -> str:

@@ -15,6 +15,7 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine import steps
 from ingest_assets.engine.decision_text import counted
 from ingest_assets.ledger.outcomes import FileOutcome
+from ingest_assets.ledger.standing import PausedError
 from ingest_assets.orchestration.instance import open_instance
 from ingest_assets.orchestration.one_pass import PassResult, ingest_once
 from ingest_assets.orchestration.upkeep import keep_up
@@ -56,6 +57,8 @@ def command(name: str, as_json: bool) -> None:
         _print(name, result)
         for said in kept_up:
             click.echo(said)
+    if result.resting:
+        raise PausedError(f"{result.resting}. What this pass had begun is done.")
     if not result.is_all_well:
         sys.exit(EXIT_FILES_NEED_ATTENTION)
 
@@ -113,8 +116,9 @@ def _print(name: str, result: PassResult) -> None:
         Console(width=None if sys.stdout.isatty() else 160).print(table)
     if len(bad) > _SHOWN:
         click.echo(f"and {len(bad) - _SHOWN} more: ingest-assets files {name}")
-    if result.refused:
-        click.echo(f"{result.refused}.")
+    for said in (result.changed, result.refused):
+        if said:
+            click.echo(f"{said[0].upper()}{said[1:]}." if said is result.changed else f"{said}.")
     if result.settling:
         click.echo(f"{result.settling} wait for source.settle_seconds; a later run reads them")
     for status, count in result.waiting.items():

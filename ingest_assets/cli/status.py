@@ -16,6 +16,7 @@ from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.ledger import health
 from ingest_assets.ledger.health import Health
+from ingest_assets.ledger.standing import Standing, standings
 from ingest_assets.orchestration.triggers import TriggerState, trigger_states
 
 _COLUMNS = (
@@ -41,10 +42,21 @@ class _Line:
 
     health: Health
     trigger: TriggerState | None
+    standing: Standing
 
     @property
     def needs_attention(self) -> bool:
-        return self.trigger is not None and self.health.needs_attention
+        is_meant = self.trigger is not None and not self.standing.is_deleted
+        return is_meant and self.health.needs_attention
+
+    @property
+    def state(self) -> str:
+        """What a person has to know of it first."""
+        if self.standing.is_deleted:
+            return "deleted"
+        if self.trigger is None:
+            return "not declared"
+        return "paused" if self.standing.is_paused else self.trigger
 
 
 @click.command()
@@ -66,21 +78,29 @@ def command(as_json: bool) -> None:
 
 
 def _lines(deployment: Deployment) -> list[_Line]:
-    declared = [found.ingestion for found in load_declarations(deployment.settings.defs)]
+    declared = [one.ingestion for one in load_declarations(deployment.settings.defs)]
     with deployment.ledger.transaction() as connection:
         known = {found.ingestion: found for found in health.health(connection)}
+        found = standings(connection)
     triggers = trigger_states(deployment.settings, declared)
     unseen = {
         one.name: Health(ingestion=one.name, table_identifier=one.table.identifier)
         for one in declared
     }
     both = {**unseen, **known}
-    return [_Line(both[name], triggers.get(name)) for name in sorted(both)]
+    return [
+        _Line(both[name], triggers.get(name), found.get(name, Standing())) for name in sorted(both)
+    ]
 
 
 def _as_json(line: _Line) -> dict[str, Any]:
     is_declared = line.trigger is not None
-    return {**asdict(line.health), "is_declared": is_declared, "trigger": line.trigger}
+    return {
+        **asdict(line.health),
+        **asdict(line.standing),
+        "is_declared": is_declared,
+        "trigger": line.trigger,
+    }
 
 
 def _print(lines: list[_Line]) -> None:
@@ -101,7 +121,7 @@ def _cells(line: _Line) -> list[str]:
     )
     return [
         found.ingestion,
-        line.trigger or "not declared",
+        line.state,
         _ago(found.last_looked_at),
         _ago(found.last_arrival_at),
         _span(found.lag_seconds) if found.lag_seconds else "",

@@ -243,6 +243,6 @@ def open_table(
         must_exist=must_exist,
         keeps_spec=bool(route),
     )
-    if table.write_mode != "append":
+    if ingestion.table.write_mode != "append":
         target.lineage = ORDERED_LINEAGE
     return target

@@ -14,6 +14,7 @@ from ingest_assets.errors import Fate, IngestError
 from ingest_assets.ledger import decisions, leases, outcomes
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.leases import Holder
+from ingest_assets.ledger.standing import refuse_deleted
 from ingest_assets.tables.commit import Steps
 from ingest_assets.tables.reshape import reshape
 
@@ -24,6 +25,7 @@ def carry_out(deployment: Deployment, plan: DecisionPlan, actor: str, note: str)
     """The decision is true of the table and of the ledger; the number of the version it is about.
 
     Raises:
+        DeletedError: the ingestion is deleted; nothing was changed.
         DecisionOutdatedError: somebody decided first; nothing was changed.
         ReshapeRefusedError: values do not fit, or the table is another by now; nothing was changed.
         CommitUnknownError, LeaseLostError: recovery, at the next tick or pass, decides.
@@ -31,6 +33,8 @@ def carry_out(deployment: Deployment, plan: DecisionPlan, actor: str, note: str)
         LedgerError: as far as the table was changed, recovery finishes it.
     """
     decision, name = plan.decision(actor, note), plan.ingestion.name
+    with deployment.ledger.transaction() as connection:
+        refuse_deleted(connection, name)
     if plan.table is None:
         with deployment.ledger.transaction() as connection:
             return decisions.carry_out(connection, name, decision)

@@ -11,6 +11,7 @@ from ingest_assets.files.pattern import matcher
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import source_address, source_objects
 from ingest_assets.ledger.source_objects import IngestedFile
+from ingest_assets.ledger.standing import standings
 from ingest_assets.move_targets import overlap
 
 
@@ -42,6 +43,8 @@ class Readers:
         declared = [d.ingestion for d in load_declarations(deployment.settings.defs)]
         with deployment.ledger.transaction() as connection:
             known = source_address.overlapping(connection, ingestion.name, own)
+            deleted = {name for name, one in standings(connection).items() if one.is_deleted}
+        declared = [other for other in declared if other.name not in deleted]
         names = {other.name for other in declared}
         self._readers = [
             _declared(other)
@@ -99,6 +102,5 @@ def _known(row: Any) -> _Reader:
         row.source_address,
         matcher(row.pattern or "**/*"),
         f"Not finished: the ingestion {row.name}, which is not declared here, still wants it. If "
-        "it is retired: UPDATE ingest.ingestions SET source_address = NULL WHERE name = "
-        f"'{row.name}'",
+        f"it is retired: `ingest-assets delete {row.name}`",
     )

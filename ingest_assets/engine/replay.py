@@ -16,6 +16,7 @@ from ingest_assets.files.pattern import matcher
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import lookup, replays
 from ingest_assets.ledger.replays import Candidate
+from ingest_assets.ledger.standing import refuse_deleted
 from ingest_assets.ledger.states import FileStatus
 
 KEYS_SHOWN = 5
@@ -104,12 +105,14 @@ def plan_replay(deployment: Deployment, ingestion: Ingestion, choice: Choice) ->
 
     Raises:
         ReplayRefusedError: there is no condition, or the glob is none.
+        DeletedError: the ingestion is deleted.
         LedgerError: Postgres does not answer.
     """
     matches = _checked_pattern(choice)
     sorting = _Sorting(frozenset(choice.effective_statuses))
     named = choice.statuses or (*replays.REPLAYABLE, FileStatus.PROCESSING)
     with deployment.ledger.transaction() as connection:
+        refuse_deleted(connection, ingestion.name)
         for found in replays.candidates(
             connection,
             ingestion.name,

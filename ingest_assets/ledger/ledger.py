@@ -143,7 +143,11 @@ class Ledger:
             )
             rows = connection.execute(
                 select(known.c.name, known.c.table_identifier).where(
-                    (known.c.name == ingestion) | (known.c.table_identifier == table_identifier)
+                    (known.c.name == ingestion)
+                    | (
+                        (known.c.table_identifier == table_identifier)
+                        & known.c.table_dropped_at.is_(None)
+                    )
                 )
             ).all()
         for name, table in rows:

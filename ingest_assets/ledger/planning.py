@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from ingest_assets.ledger.leases import Holder
+from ingest_assets.ledger.standing import may_plan
 
 Origin = Literal["sensor", "schedule", "command", "person"]
 
@@ -49,8 +50,10 @@ def plan(
     Takes DISCOVERED files and FAILED ones whose backoff has passed, as many as `max_files` and
     `max_bytes` (compressed) allow but at least one; None when there is none. Rows that another
     planner holds are passed over, so two planners never take one file; so are files of the tables
-    `without`, and those whose content is not `settle` old.
+    `without`, and those whose content is not `settle` old. None of an ingestion that is paused.
     """
+    if not may_plan(connection, ingestion, is_person=False):
+        return None
     rows = connection.execute(
         text(f"""
             SELECT file_id, content_id, key, size_bytes, crashes,
@@ -119,8 +122,10 @@ def plan_keys(
 
     The batches are as large as those of `plan`. Files that another batch holds, and keys that the
     ledger does not know, are left out. `holder` is the process that will claim the batches, one
-    after the other.
+    after the other. None of an ingestion that is deleted.
     """
+    if not may_plan(connection, ingestion, is_person=True):
+        return []
     rows = connection.execute(
         text("""
             SELECT file_id, content_id, key, size_bytes, crashes, modified_at,

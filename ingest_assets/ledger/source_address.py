@@ -25,6 +25,20 @@ def follow(connection: Connection, ingestion: str, address: str) -> None:
     before = connection.execute(_KNOWN, values).scalar()
     if before == address:
         return
+    refuse_other_keys(connection, ingestion, address)
+    connection.execute(_FOLLOW, values)
+    if before is not None:
+        detail = {"from": before, "to": address}
+        audit.note(connection, ingestion, "declaration", "source.uri", detail)
+
+
+def refuse_other_keys(connection: Connection, ingestion: str, address: str) -> None:
+    """Nothing, unless files that are known have other keys under `address`; changes nothing.
+
+    Raises:
+        SourceAddressError: as `follow`.
+    """
+    values = {"ingestion": ingestion, "address": address}
     found = connection.execute(_OTHER_KEY, values).first()
     if found is not None:
         raise SourceAddressError(
@@ -32,10 +46,6 @@ def follow(connection: Connection, ingestion: str, address: str) -> None:
             f"as {found.key!r}, would be read a second time as {found.new_key!r}. Nothing was "
             "read. Put source.uri back, or declare another ingestion with a table of its own."
         )
-    connection.execute(_FOLLOW, values)
-    if before is not None:
-        detail = {"from": before, "to": address}
-        audit.note(connection, ingestion, "declaration", "source.uri", detail)
 
 
 def overlapping(connection: Connection, ingestion: str, address: str) -> Sequence[Any]:

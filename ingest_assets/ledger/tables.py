@@ -21,6 +21,9 @@ Where `source.on_changed_file` is `append`, a file has rows of several contents:
 rollback took them out, and they were not read again: the newest one will be. `asked_content_id` is
 the content that a person asked for, whatever the mode.
 
+`paused_…`, `deleted_…` and `table_dropped_at` are in `ledger.standing`, `declared` in
+`ledger.applied_declaration`.
+
 Batches and attempts are in `batch_tables`, versions and the audit in `schema_tables`, those of the
 alerts in `alert_tables`, dead-letter copies in `dead_letter_tables`, those of notifications in
 `notification_tables`, what was done by the hour in `volume_tables`.
@@ -40,7 +43,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ingest_assets.files.finished_object import ObjectState
 from ingest_assets.ledger.states import FileStatus
@@ -59,7 +62,7 @@ ingestions = Table(
     "ingestions",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("table_identifier", Text, nullable=False, unique=True),
+    Column("table_identifier", Text, nullable=False),
     Column("source_address", Text),
     moment("first_listed_at"),
     Column("listing_cursor", Text(collation="C")),
@@ -76,6 +79,20 @@ ingestions = Table(
     moment("queue_since"),
     moment("queue_emptied_at"),
     Column("on_changed_file", Text, nullable=False, server_default="replace"),
+    moment("paused_at"),
+    Column("paused_by", Text),
+    Column("paused_note", Text),
+    moment("deleted_at"),
+    Column("deleted_by", Text),
+    Column("deleted_note", Text),
+    moment("table_dropped_at"),
+    Column("declared", JSONB),
+)
+Index(
+    "one_ingestion_a_table",
+    ingestions.c.table_identifier,
+    unique=True,
+    postgresql_where="table_dropped_at IS NULL",
 )
 
 files = Table(

@@ -91,3 +91,15 @@ def last_days(connection: Connection, ingestion: str, days: int) -> list[DayVolu
     """So many days up to today (UTC), oldest first; those without any batch too."""
     rows = connection.execute(_DAYS, {"ingestion": ingestion, "days": days})
     return [DayVolume(**row._mapping) for row in rows]
+
+
+def rows_in_table(connection: Connection, ingestion: str) -> int:
+    """The rows of the newest contents of its files that the ingestion has in its tables."""
+    rows = connection.execute(
+        text("""
+            SELECT coalesce(sum(rows), 0) FROM ingest.files
+            WHERE ingestion = :ingestion AND committed_content_id IS NOT NULL
+        """),
+        {"ingestion": ingestion},
+    ).scalar_one()
+    return int(rows)

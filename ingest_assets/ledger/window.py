@@ -94,3 +94,28 @@ def retire(connection: Connection, file_ids: Sequence[int]) -> None:
         text("UPDATE ingest.files SET retired_at = now() WHERE file_id = ANY(:file_ids)"),
         {"file_ids": list(file_ids)},
     )
+
+
+def retire_all(connection: Connection, ingestion: str) -> None:
+    """No file of the ingestion has a partition among the live ones."""
+    connection.execute(
+        text("""
+            UPDATE ingest.files SET retired_at = now()
+            WHERE ingestion = :ingestion AND status = 'SUCCESS' AND retired_at IS NULL
+        """),
+        {"ingestion": ingestion},
+    )
+
+
+def unfinished_keys(connection: Connection, ingestion: str) -> list[str]:
+    """The files that somebody has to look at and that no batch is going to plan by itself."""
+    return list(
+        connection.execute(
+            text("""
+                SELECT key FROM ingest.files
+                WHERE ingestion = :ingestion AND status IN ('DEAD_LETTER', 'PARKED', 'REJECTED')
+                ORDER BY modified_at, key
+            """),
+            {"ingestion": ingestion},
+        ).scalars()
+    )

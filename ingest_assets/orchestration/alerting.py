@@ -18,6 +18,7 @@ from ingest_assets.errors import IngestError, LedgerError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import alert_deliveries, alerts
 from ingest_assets.ledger.alerts import FailedRun
+from ingest_assets.ledger.standing import standing
 from ingest_assets.ledger.states import AlertKind
 from ingest_assets.orchestration.names import INGESTION_TAG, asset_key
 from ingest_assets.settings import public_url
@@ -81,11 +82,12 @@ def _notice(deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterIn
     asked_at = datetime.now(UTC)
     failed = _failed_runs(deployment, ingestion, instance)
     with deployment.ledger.transaction() as connection:
+        is_at_work = standing(connection, ingestion.name).is_at_work
         alerts.notice(
             connection,
             ingestion.name,
             batch_limit=limits.batch,
-            silence_limit=limits.silence,
+            silence_limit=limits.silence if is_at_work else None,
             failed_runs=failed,
         )
         alerts.mark_runs_noticed(connection, ingestion.name, asked_at)

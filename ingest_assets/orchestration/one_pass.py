@@ -18,6 +18,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, lookup, planning, reports
 from ingest_assets.ledger.planning import PlannedBatch
 from ingest_assets.ledger.reports import FileReport
+from ingest_assets.ledger.standing import DeletedError, PausedError, standing
 from ingest_assets.logs import about
 from ingest_assets.orchestration.alerting import alerting
 from ingest_assets.orchestration.asset import build_asset
@@ -41,7 +42,8 @@ class PassResult:
     `settling` files were not old enough; a later pass reads them.
 
     `refused`: why the declared columns are not the table's, in one line. `received`: what the queue
-    of notifications brought; None where there is none.
+    of notifications brought; None where there is none. `changed`: what is declared otherwise than
+    before. `resting`: somebody paused or deleted the ingestion while the pass went on.
     """
 
     files: dict[str, FileReport] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class PassResult:
     settling: int = 0
     refused: str | None = None
     received: Received | None = None
+    changed: str | None = None
+    resting: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -83,17 +87,29 @@ def ingest_once(
     planned again until nothing is left.
 
     Raises:
+        PausedError, DeletedError: the ingestion is that; nothing was discovered or read.
         IngestError: a service is out of reach, or the table is not the ingestion's.
     """
     started = time.monotonic()
     result = PassResult()
+    _refuse_resting(deployment, ingestion)
     with about(ingestion=ingestion.name), alerting(deployment, ingestion, instance):
         _ingest(deployment, ingestion, instance, result)
     with deployment.ledger.transaction() as connection:
         result.waiting = lookup.counts(connection, ingestion.name, lookup.NEED_ATTENTION)
         result.settling = planning.settling(connection, ingestion.name, ingestion.source.settle)
+        found = standing(connection, ingestion.name)
+    result.resting = None if found.is_at_work else found.sentence(ingestion.name)
     result.seconds = time.monotonic() - started
     return result
+
+
+def _refuse_resting(deployment: Deployment, ingestion: Ingestion) -> None:
+    with deployment.ledger.transaction() as connection:
+        found = standing(connection, ingestion.name)
+    if not found.is_at_work:
+        kind = DeletedError if found.is_deleted else PausedError
+        raise kind(f"{found.sentence(ingestion.name)}. Nothing was discovered or read.")
 
 
 def _ingest(
@@ -106,6 +122,7 @@ def _ingest(
     _free_queued(deployment, ingestion, instance)
     tick = run_tick(deployment, ingestion, instance, "command")
     result.refused, unheard = tick.refused, tick.unheard
+    result.changed = tick.changed
     result.received = tick.arrivals.received
     given_back = 0
     while True:

@@ -6,12 +6,14 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import batch_work
+from ingest_assets.engine.applied_declaration import changes_since, refuse
 from ingest_assets.engine.batch_work import BatchWork
 from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.recovery import recover
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, changed_files, planning
 from ingest_assets.ledger.leases import Holder
+from ingest_assets.ledger.standing import refuse_deleted
 from ingest_assets.orchestration.lost_runs import end_lost_runs
 from ingest_assets.orchestration.names import BATCH_TAG, is_asked_by_person
 from ingest_assets.orchestration.planned_batches import settle_planned
@@ -30,8 +32,12 @@ def claimed_batches(
     Batches that the run does not come to stay PLANNED: `settle_planned` finds them.
 
     Raises:
+        DeletedError, NewTableNeededError: nothing is read.
         IngestError: a service is out of reach; the batch that was to come is not begun.
     """
+    with services.ledger.transaction() as connection:
+        refuse_deleted(connection, ingestion.name)
+    refuse(ingestion, changes_since(services, ingestion))
     with services.ledger.transaction() as connection:
         changed_files.follow(connection, ingestion.name, ingestion.source.on_changed_file)
     end_lost_runs(services, context.instance, recover(services, ingestion))

@@ -14,7 +14,9 @@ from functools import partial
 
 import dagster as dg
 
+from ingest_assets.declared_changes import changes_line
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.applied_declaration import follow_declaration
 from ingest_assets.engine.arrivals import Arrivals, find_files
 from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.recovery import Recovered, recover
@@ -24,6 +26,7 @@ from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import changed_files, lookup, planning, source_address
 from ingest_assets.ledger.planning import Origin, PlannedBatch
+from ingest_assets.ledger.standing import Standing, standing
 from ingest_assets.orchestration.lanes import lanes_for
 from ingest_assets.orchestration.live_partitions import remove_partitions, stand_together
 from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
@@ -49,6 +52,8 @@ class Tick:
     """What one tick found and what it asks of Dagster.
 
     `missing` says of a table that people gave to a shape that it is gone; its files wait.
+    `resting`: the ingestion is paused or deleted, and nothing was looked for. `changed`: what is
+    declared otherwise than at the tick before.
     """
 
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -60,6 +65,8 @@ class Tick:
     counts: dict[str, int] = field(default_factory=dict)
     refused: str | None = None
     missing: TableMissingError | None = None
+    resting: str | None = None
+    changed: str | None = None
 
     @property
     def unheard(self) -> ServiceError | None:
@@ -70,6 +77,8 @@ class Tick:
         """One line for people: what was found, what was asked for, and what waits."""
         seen, received = self.arrivals.seen, self.arrivals.received
         parts = [f"{seen.new} new files, {seen.changed} changed"]
+        if self.resting is not None:
+            parts = [self.resting]
         if seen.skipped:
             parts.append(f"{seen.skipped} skipped by source.start")
         if seen.ignored:
@@ -98,8 +107,7 @@ class Tick:
             for status in lookup.NEED_ATTENTION
             if self.counts.get(status)
         ]
-        if self.refused:
-            parts.append(self.refused)
+        parts += [said for said in (self.changed, self.refused) if said]
         parts += [str(problem) for problem in (self.missing, self.unheard) if problem]
         return "; ".join(parts) + "."
 
@@ -117,12 +125,17 @@ def run_tick(
         TableMissingError: the table is gone, or nothing but a table of some shape's own was to be
             written and that is. No run is asked for.
         QueueError: the queue cannot be read, and nothing else was to be done.
-        SourceAddressError, TableOwnershipError: nothing was planned.
+        SourceAddressError, TableOwnershipError, NewTableNeededError: nothing was planned.
     """
+    with deployment.ledger.transaction() as connection:
+        found = standing(connection, ingestion.name)
+    if not found.is_at_work:
+        return _rest(deployment, ingestion, instance, found)
     deployment.ledger.register(ingestion.name, ingestion.table.identifier)
     with deployment.ledger.transaction() as connection:
         source_address.follow(connection, ingestion.name, ingestion.source.address)
         changed_files.follow(connection, ingestion.name, ingestion.source.on_changed_file)
+    changed = follow_declaration(deployment, ingestion)
     recovered = recover(deployment, ingestion)
     end_lost_runs(deployment, instance, recovered)
     limit = None if origin == "command" else LISTING_TIME
@@ -133,9 +146,32 @@ def run_tick(
     problem = planned.missing or arrivals.unheard
     if problem is not None and not (planned.planned or planned.waiting_batches):
         raise problem
-    tick = replace(planned, arrivals=arrivals, recovered=recovered, refused=refused)
+    tick = replace(
+        planned,
+        arrivals=arrivals,
+        recovered=recovered,
+        refused=refused,
+        changed=changes_line(changed) if changed else None,
+    )
     logger.info("Tick: %s", tick.summary(), extra={"ingestion": ingestion.name})
     return tick
+
+
+def _rest(
+    deployment: Deployment, ingestion: Ingestion, instance: dg.DagsterInstance, found: Standing
+) -> Tick:
+    """What was begun is brought to its end, also by recovery; nothing new is begun.
+
+    Of a deleted ingestion nothing is open, and nothing is asked.
+    """
+    if found.is_deleted:
+        return Tick(resting=found.sentence(ingestion.name))
+    recovered = recover(deployment, ingestion)
+    end_lost_runs(deployment, instance, recovered)
+    report_late(deployment, ingestion, instance)
+    with deployment.ledger.transaction() as connection:
+        counts = lookup.counts(connection, ingestion.name, lookup.NEED_ATTENTION)
+    return Tick(recovered=recovered, counts=counts, resting=found.sentence(ingestion.name))
 
 
 def _delete_partitions(

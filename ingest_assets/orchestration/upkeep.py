@@ -15,6 +15,7 @@ import dagster as dg
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.errors import IngestError
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger.standing import standing
 from ingest_assets.logs import about
 from ingest_assets.orchestration.dead_letter_copies import copy_dead_letters
 from ingest_assets.orchestration.deadline import Deadline
@@ -51,9 +52,12 @@ def keep_up(
 ) -> list[str]:
     """What the tasks did for the ingestion, in their words; each `turn` begins with another task.
 
-    One that fails is a line in the log and is tried again the next time; the others go on.
+    One that fails is a line in the log and is tried again the next time; the others go on. Nothing
+    is done for an ingestion that is deleted.
     """
     deadline, said = Deadline(limit), list[str]()
+    if _is_deleted(deployment, ingestion):
+        return []
     first = turn % len(TASKS)
     for task in (*TASKS[first:], *TASKS[:first]):
         if deadline.is_over:
@@ -68,6 +72,15 @@ def keep_up(
         else:
             said += [done] if done else []
     return said
+
+
+def _is_deleted(deployment: Deployment, ingestion: Ingestion) -> bool:
+    try:
+        with deployment.ledger.transaction() as connection:
+            return standing(connection, ingestion.name).is_deleted
+    except IngestError as error:
+        logger.warning("Upkeep of %s waits: %s", ingestion.name, error)
+        return True
 
 
 def build_upkeep_sensor(

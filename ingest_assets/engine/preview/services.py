@@ -8,7 +8,7 @@ from ingest_assets.engine.preview.report import ServiceSeen
 from ingest_assets.errors import CatalogError, ConfigurationError, LedgerError
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.server import is_running
-from ingest_assets.ledger.standing import Standing, standing
+from ingest_assets.ledger.ledger_release import Release, release
 from ingest_assets.settings import postgres_url
 from ingest_assets.tables.catalog import Catalog, is_in_our_postgres, is_made, load_catalog
 
@@ -65,13 +65,13 @@ def _ledger_seen(deployment: ReadingDeployment, *, may_start: bool) -> ServiceSe
         if not may_start and not is_running(folder):
             return _not_asked("ledger", f"the embedded Postgres of {settings.home} does not run")
     try:
-        found = standing(deployment.ledger)
+        found = release(deployment.ledger)
     except LedgerError as error:
         return _not_asked("ledger", str(error))
     match found:
-        case Standing.NONE:
+        case Release.NONE:
             return ServiceSeen("ledger", was_asked=True, said=_NO_LEDGER)
-        case Standing.OTHER:
+        case Release.OTHER:
             return _not_asked(
                 "ledger", "it was written by another release; the next run of this one migrates it"
             )
