@@ -7,8 +7,8 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.report import ServiceSeen
 from ingest_assets.errors import CatalogError, ConfigurationError, LedgerError
 from ingest_assets.ledger.ledger import Ledger
-from ingest_assets.ledger.server import is_running
 from ingest_assets.ledger.ledger_release import Release, release
+from ingest_assets.ledger.server import is_running
 from ingest_assets.settings import postgres_url
 from ingest_assets.tables.catalog import Catalog, is_in_our_postgres, is_made, load_catalog
 
