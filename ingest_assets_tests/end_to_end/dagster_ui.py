@@ -32,6 +32,9 @@ query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { .
     status skipReason runIds timestamp error { message } } } } } }"""
 _START = """
 mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) { __typename } }"""
+_START_SCHEDULE = """
+mutation($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) {
+  __typename } }"""
 _STOP = "mutation($id: String!) { stopSensor(id: $id) { __typename } }"
 _BACKFILL = """
 mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
@@ -109,6 +112,12 @@ class DagsterUI:
         selector = {**REPOSITORY, "sensorName": f"{name}_sensor"}
         self.ask(_START, selector=selector)
         assert self.sensor(name)["status"] == "RUNNING"
+
+    def start_schedule(self, name: str) -> None:
+        """The ingestion's schedule is on."""
+        selector = {**REPOSITORY, "scheduleName": f"{name}_schedule"}
+        found = self.ask(_START_SCHEDULE, selector=selector)["startSchedule"]
+        assert found["__typename"] == "ScheduleStateResult"
 
     def stop_sensor(self, name: str) -> None:
         """The sensor is off."""
