@@ -17,6 +17,7 @@ from ingest_assets.files.connections import load_connections
 from ingest_assets.files.notifications.queue_address import queue_identity
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
 from ingest_assets.move_targets import target_problems
+from ingest_assets.quality_problems import quality_problems
 
 COMPONENT_TYPE = "ingest_assets.components.S3ToIceberg"
 FILE_NAME = "defs.yaml"
@@ -84,6 +85,7 @@ def read_declarations(folder: Path) -> tuple[list[Declaration], list[str]]:
         lambda ingestion: ingestion.source.discovery.queue_url,
         identity_of=queue_identity,
     )
+    problems += quality_problems(declarations)
     is_whole = not problems
     problems += _connection_problems(folder, declarations)
     problems += dead_letter_problems(folder, declarations)

@@ -185,6 +185,25 @@ class Ingestion(Declared):
                 )
         return value
 
+    @model_validator(mode="after")
+    def _keys_that_can_be_compared(self) -> "Ingestion":
+        """Of two batches at a time neither sees the other; a merge makes keys unique by itself."""
+        for rule in self.quality:
+            if rule.unique is None or rule.unique.scope == "file":
+                continue
+            if self.batch.max_concurrent_runs > 1:
+                raise ValueError(
+                    f"quality: {rule.check_name} compares with the whole table, and batches that "
+                    "go on at a time do not see each other's rows; take batch.max_concurrent_runs: "
+                    "1, or scope: file"
+                )
+            if self.table.write_mode != "append":
+                raise ValueError(
+                    f"quality: {rule.check_name} compares with the whole table, rows of which "
+                    f"write_mode: {self.table.write_mode} replaces; take scope: file"
+                )
+        return self
+
     @field_validator("owners")
     @classmethod
     def _owner_form(cls, value: list[str]) -> list[str]:

@@ -706,3 +706,118 @@ def _queue_problems(folder: Path, *urls: str) -> list[str]:
             folder, name, {**attributes, "name": name, "table": {"identifier": f"raw.{name}"}}
         )
     return read_declarations(folder)[1]
+
+
+RULES: list[dict[str, Any]] = [
+    {"not_null": ["order_id"], "blocking": True},
+    {"unique": ["order_id"]},
+    {"unique": {"columns": ["a", "b"], "scope": "table"}, "on_fail": "reject_rows"},
+    {"accepted": {"column": "status", "values": ["new", 1, True]}, "on_fail": "reject_rows"},
+    {"range": {"column": "at", "min": "2026-01-01", "max": 7}, "severity": "error"},
+    {"pattern": {"column": "mail", "regex": ".+@.+"}, "blocking": True, "on_fail": "fail_file"},
+    {"foreign_key": {"columns": ["customer"], "references": "raw.customers", "to": ["id"]}},
+    {"sql": "amount >= 0"},
+    {"sql": "amount >= 1", "name": "amounts"},
+    {"row_count": {"min": 1}, "on_fail": "fail_file"},
+    {"row_count_change": {"max_ratio": 0.5, "last": 10}},
+    {"null_ratio": {"column": "note", "max": 0.1}},
+    {"freshness": {"max_age": "2h"}},
+    {"volume": {"min_rows": 1, "hours": 24}, "severity": "error"},
+]
+
+
+def test_every_rule_of_quality_has_a_check_and_a_consequence() -> None:
+    assert _problems(_with("quality", RULES)) == []
+    rules = Ingestion.model_validate(_with("quality", RULES)).quality
+    assert [(rule.check_name, rule.action, rule.shown_severity) for rule in rules] == [
+        ("not_null_order_id", "fail_file", "error"),
+        ("unique_order_id", "warn", "warn"),
+        ("unique_in_table_a_b", "reject_rows", "warn"),
+        ("accepted_status", "reject_rows", "warn"),
+        ("range_at", "warn", "error"),
+        ("pattern_mail", "fail_file", "error"),
+        ("foreign_key_customer", "warn", "warn"),
+        ("sql_amount_0", "warn", "warn"),
+        ("amounts", "warn", "warn"),
+        ("row_count", "fail_file", "error"),
+        ("row_count_change", "warn", "warn"),
+        ("null_ratio_note", "warn", "warn"),
+        ("freshness", "warn", "warn"),
+        ("volume", "warn", "error"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ({"blocking": True}, "quality.0: names no rule; each item is one rule of not_null, "),
+        ({"not_null": ["a"], "sql": "a"}, "quality.0: has not_null and sql; each item is one"),
+        ({"not_nul": ["a"]}, "quality.0.not_nul: is not a field here; did you mean not_null?"),
+        ({"not_null": []}, "at least 1 item"),
+        ({"not_null": ["A"]}, "'A' of the files becomes the column a"),
+        ({"not_null": ["_file_id"]}, "names that begin with _ are the ingestion's own"),
+        ({"unique": ["a", "a"]}, "has 'a' twice"),
+        ({"unique": {"columns": ["a"], "scope": "all"}}, "'file' or 'table', not 'all'"),
+        ({"accepted": {"column": "a", "values": [None]}}, "None is not a single value"),
+        ({"range": {"column": "a"}}, "names no end; give it min, max, or both"),
+        ({"range": {"column": "a", "min": float("nan")}}, "nan"),
+        ({"pattern": {"column": "a", "regex": "(?=x)"}}, "is not a regular expression of RE2"),
+        ({"row_count": {"min": 2, "max": 1}}, "min 2 is above max 1"),
+        ({"null_ratio": {"column": "a", "max": 2}}, "less than or equal to 1"),
+        ({"freshness": {"max_age": "2 weeks"}}, "is not a duration; write 90s, 30m, 2h or 1d"),
+        ({"volume": {"hours": 1}}, "names no limit; give it min_rows"),
+        (
+            {"foreign_key": {"columns": ["a", "b"], "references": "x.y", "to": ["c"]}},
+            "columns names 2 and to names 1",
+        ),
+        ({"foreign_key": {"columns": ["a"], "references": "y"}}, "should be namespace.table"),
+        ({"row_count": {"min": 1}, "on_fail": "reject_rows"}, "has no rows to reject"),
+        ({"freshness": {"max_age": "1d"}, "blocking": True}, "can keep no file out"),
+        ({"sql": "a", "blocking": True, "on_fail": "warn"}, "on_fail: warn lets it in"),
+        ({"sql": "a", "blocking": False, "on_fail": "fail_file"}, "leave blocking out"),
+        ({"sql": "a", "blocking": True, "severity": "warn"}, "is kept out is an error"),
+        ({"sql": "a", "name": "rows_parsed"}, "is a check that every ingestion has"),
+        ({"sql": "a", "name": "A b"}, "should be lower-case letters, digits and _"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_named_with_its_place(
+    rule: dict[str, Any], problem: str
+) -> None:
+    problems = _problems(_with("quality", [rule]))
+    assert len(problems) == 1
+    assert problems[0].startswith("orders/defs.yaml: attributes.quality.0")
+    assert problem in problems[0]
+
+
+def test_two_rules_are_two_checks() -> None:
+    (problem,) = _problems(_with("quality", [{"sql": "a > 0"}, {"sql": "a < 0"}]))
+    assert "two rules would be the check sql_a_0; give one of them a name" in problem
+
+
+def test_keys_of_the_table_are_compared_by_one_batch_at_a_time() -> None:
+    whole = _with("quality", [{"unique": {"columns": ["a"], "scope": "table"}}])
+    (problem,) = _problems({**whole, "batch": {"max_concurrent_runs": 2}})
+    assert "batches that go on at a time do not see each other's rows" in problem
+
+
+def test_a_rule_on_a_column_that_is_not_declared_or_of_another_type_is_found(
+    tmp_path: Path,
+) -> None:
+    rules: list[dict[str, Any]] = [
+        {"freshness": {"max_age": "2h"}},
+        {"not_null": ["id", "ordr_id"]},
+        {"pattern": {"column": "id", "regex": "x"}},
+        {"sql": "ordr_id > 1"},
+        {"range": {"column": "id", "min": 1}},
+    ]
+    columns = {"columns": [_column("id")]}
+    _declared(tmp_path, "one", {**REQUIRED, "quality": rules, "schema": columns})
+    _, problems = read_declarations(tmp_path)
+    assert [problem.split("; ")[0] for problem in problems] == [
+        "one/defs.yaml: attributes.quality.1: there is no column ordr_id",
+        "one/defs.yaml: attributes.quality.2: id is long, and a pattern is for text",
+        'one/defs.yaml: attributes.quality.3: Binder Error: Table does not contain column "ordr_id"'
+        " referenced in check constraint",
+    ]
+    _declared(tmp_path, "one", {**REQUIRED, "quality": rules})
+    assert read_declarations(tmp_path)[1] == []

@@ -89,17 +89,28 @@ class Composer:
 
     def _check_failed(self, details: list[dict[str, Any]]) -> _Said:
         table = self.ingestion.table.identifier
-        checks = ", ".join(sorted({detail["check"] for detail in details}))
-        rejected = sum(detail["rejected"] for detail in details)
+        names = sorted({detail["check"] for detail in details})
+        keys = list(dict.fromkeys(detail["key"] for detail in details))
+        rules = [detail for detail in details if detail["said"] is not None]
+        rejected = sum(detail["rejected"] or 0 for detail in details)
+        said = [f"{detail['key']}: {detail['said']}" for detail in rules[:NAMES_SHOWN]]
+        if rejected:
+            said.insert(
+                0,
+                f"{_counted(rejected, 'row')} could not be read and went to {table}"
+                "__rejected; the others are in the table.",
+            )
         return _Said(
-            title=f"the check {checks} failed for {_counted(len(details), 'file')}",
-            what=f"{_counted(rejected, 'row')} could not be read and went to {table}__rejected; "
-            f"the others are in the table. It is about "
-            f"{shown([detail['key'] for detail in details])}.",
+            title=f"the check{'s' if len(names) > 1 else ''} {', '.join(names)} failed for "
+            f"{_counted(len(keys), 'file')}",
+            what=f"{' '.join(map(clipped, said))} It is about {shown(keys)}.",
             next_step=f"Look at {table}__rejected, which has the line, the text and the reason of "
-            "each; a file that is mended and uploaded again replaces its rows.",
+            "each; a file that is mended and uploaded again replaces its rows."
+            if rejected
+            else "The check has the numbers of the first rows that break the rule, and says what "
+            "became of them; a file that is mended and uploaded again replaces its rows.",
             path=f"{self._asset}?view=checks&checkDetail={quote(details[0]['check'], safe='')}",
-            count=len(details),
+            count=len(keys),
         )
 
     def _run_failed(self, details: list[dict[str, Any]]) -> _Said:

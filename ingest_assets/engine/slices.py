@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from ingest_assets.engine.batch_quality import History, batch_quality
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
 from ingest_assets.engine.stager import Stager
@@ -23,6 +24,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.ledger.schema_versions import SchemaChange
+from ingest_assets.quality.result import FileQuality
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change
 from ingest_assets.tables.data_files import DataFile
@@ -42,6 +44,7 @@ class Terms:
     ignored: tuple[Change, ...]
     route: str
     others: tuple[tuple[str, Columns], ...]
+    history: History
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,19 @@ class ReadSlice:
 
     @property
     def is_plain(self) -> bool:
-        """Every file fits exactly the columns that the slice was cut with."""
+        """Every file fits exactly the columns that the slice was cut with, and so do its rules."""
         return not self.changes and all(
-            outcome.outcome == "SUCCESS" and outcome.detail.get("path") == "fast"
+            outcome.outcome == "SUCCESS"
+            and outcome.detail.get("path") == "fast"
+            and not _lacks_columns(outcome)
             for outcome in self.outcomes
         )
+
+
+def _lacks_columns(outcome: FileOutcome) -> bool:
+    """A rule could not be evaluated; with the columns of later it perhaps can."""
+    quality = FileQuality.from_json(outcome.detail.get("quality", {}))
+    return any(result.outcome == "unknown" for result in quality.results)
 
 
 @cache
@@ -101,7 +112,8 @@ def read(cut: Slice) -> ReadSlice:
     with tempfile.TemporaryDirectory(prefix="ingest-") as spool:
         source = terms.ingestion.source
         store = SourceStore(source, terms.connection, Path(spool), _clients())
-        stager = Stager(store, terms.ingestion, state, main, rejected, terms.ingested_at)
+        quality = batch_quality(terms.ingestion, terms.history)
+        stager = Stager(store, terms.ingestion, state, main, rejected, terms.ingested_at, quality)
         try:
             outcomes = list(stager.outcomes(cut.files))
             rows, fields = main.written(), fields_of(main.target)

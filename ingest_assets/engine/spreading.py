@@ -123,6 +123,7 @@ class Spreading:
             state.ignored,
             state.route,
             state.others,
+            tuple(self._stager.quality.rules.history),
         )
 
     def _read(self, parts: Sequence[_Part], terms: Terms) -> None:

@@ -206,6 +206,7 @@ class Stager:
                     self._shared_rejected()
                 self.main.take(reading.rows.keep(self._shared_rows))
                 self.rejected.take(reading.rejected.keep(self._shared_rejected))
+                reading.verdict.checks.accept()
         except BaseException:
             reading.drop()
             raise

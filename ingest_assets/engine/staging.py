@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.batch_quality import open_quality
 from ingest_assets.engine.overtaken import refused
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
@@ -76,9 +77,10 @@ def stage(
         main=Sink(state.target, batch_id),
         rejected=Sink(rejected_target, f"{batch_id}-rejected"),
         ingested_at=datetime.now(UTC),
+        quality=open_quality(deployment, ingestion, claimed, state.target),
     )
     reading: Stager | Spreading = stager
-    if cluster is not None:
+    if cluster is not None and not any(rule.needs_table for rule in ingestion.quality):
         connection = deployment.connection(ingestion, ingestion.source.connection)
         reading = Spreading(stager, cluster, connection, batch_id)
     late = refused(ingestion, state.target, claimed.files)

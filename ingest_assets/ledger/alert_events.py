@@ -17,15 +17,27 @@ DEAD_LETTERS = """
     ORDER BY a.finished_at, a.batch_id, a.position
 """
 
-# The check of a file that is not in the table says what its own alert says.
+# The checks of a file that is not in the table say what its own alert says. Rows that rules of
+# quality rejected could be read.
 CHECKS = """
-    SELECT 'check_failed', 'rows_parsed:' || a.file_id || ':' || a.batch_id,
+    SELECT 'check_failed', checked.name || ':' || a.file_id || ':' || a.batch_id,
            a.finished_at, a.finished_at,
-           jsonb_build_object('check', 'rows_parsed', 'key', f.key, 'rows', a.rows,
-                              'rejected', a.rejected, 'batch_id', a.batch_id)
+           jsonb_build_object('check', checked.name, 'key', f.key, 'rows', a.rows,
+                              'rejected', checked.rejected, 'said', checked.said,
+                              'batch_id', a.batch_id)
     FROM ingest.attempts a JOIN ingest.files f USING (file_id)
-    WHERE a.batch_id = ANY(:batches) AND a.outcome = 'SUCCESS' AND a.rejected > 0
-    ORDER BY a.finished_at, a.batch_id, a.position
+    CROSS JOIN LATERAL (
+        SELECT 0 AS place, 'rows_parsed' AS name, NULL AS said, a.rejected
+            - coalesce(CAST(a.detail->'quality'->>'rejected_rows' AS bigint), 0) AS rejected
+        UNION ALL
+        SELECT rule.place, rule.result->>'name', rule.result->>'said', NULL
+        FROM jsonb_array_elements(a.detail->'quality'->'results') WITH ORDINALITY
+             AS rule(result, place)
+        WHERE rule.result->>'outcome' <> 'passed'
+    ) AS checked
+    WHERE a.batch_id = ANY(:batches) AND a.outcome = 'SUCCESS'
+      AND (checked.rejected > 0 OR checked.said IS NOT NULL)
+    ORDER BY a.finished_at, a.batch_id, a.position, checked.place
 """
 
 # Somebody has to decide: files are parked under the version, or the declaration asks for it.

@@ -50,7 +50,7 @@ def build_asset(
     )
     def files_to_rows() -> Any:
         outputs = end(ingest().collect())
-        names = {spec.get_python_identifier(): getattr(outputs, spec.name) for spec in specs}
+        names = {spec.get_python_identifier(): getattr(outputs, _out(spec)) for spec in specs}
         return {"result": outputs.result, **names}
 
     return files_to_rows
@@ -128,11 +128,16 @@ def _staged(
         return None
 
 
+def _out(spec: dg.AssetCheckSpec) -> str:
+    """The output of a check, whose name may be one that Dagster or Python keep for themselves."""
+    return f"check_{spec.name}"
+
+
 def _end_op(ingestion: Ingestion, specs: Sequence[dg.AssetCheckSpec]) -> dg.OpDefinition:
     # An output of the asset would mark every key of the run's range, so this step never yields one.
     # Downstream assets load what they depend on by the I/O manager that is named here.
     outs = {"result": dg.Out(dg.Nothing, is_required=False, io_manager_key=IO_MANAGER_KEY)}
-    outs |= {spec.name: dg.Out(dg.Nothing, is_required=False) for spec in specs}
+    outs |= {_out(spec): dg.Out(dg.Nothing, is_required=False) for spec in specs}
 
     @dg.op(
         name=f"end_{ingestion.name}",

@@ -16,6 +16,7 @@ from ingest_assets.orchestration.names import (
     SCHEMA_COMPATIBLE,
     asset_key,
 )
+from ingest_assets.orchestration.quality_reporting import file_rules, rule_result
 from ingest_assets.schema.difference import ChangeKind
 
 _CHANGES_SHOWN = 50
@@ -32,11 +33,11 @@ _COLUMNS = [
 def check_evaluations(
     ingestion: Ingestion, files: Iterable[FileReport], location: str = CODE_LOCATION
 ) -> list[dg.AssetCheckEvaluation]:
-    """Both checks of every file, in order, whatever became of it.
+    """All checks of every file, in order, whatever became of it.
 
     `location` is the name of the code location, which the links of the checks lead to.
     """
-    key = asset_key(ingestion)
+    key, rules = asset_key(ingestion), file_rules(ingestion)
     evaluations = []
     for file in files:
         if file.outcome == "ROUTED":  # the batch of the other table evaluates it
@@ -44,6 +45,7 @@ def check_evaluations(
         for name, result in (
             (SCHEMA_COMPATIBLE, _schema_compatible(ingestion, file, location)),
             (ROWS_PARSED, _rows_parsed(ingestion, file)),
+            *((rule.check_name, rule_result(rule, file)) for rule in rules),
         ):
             evaluations.append(
                 dg.AssetCheckEvaluation(
@@ -141,19 +143,25 @@ def _rows_parsed(ingestion: Ingestion, file: FileReport) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(
             passed=True, description="The file can be read; its schema was rejected."
         )
+    if file.error_type in ("QualityError", "RejectedByRulesError"):
+        return dg.AssetCheckResult(
+            passed=True, description="The file can be read; its rules of quality keep it out."
+        )
     if file.outcome != "SUCCESS":
         return dg.AssetCheckResult(
             passed=False, severity=dg.AssetCheckSeverity.ERROR, description=file.error
         )
+    by_rules = file.detail.get("quality", {}).get("rejected_rows", 0)
+    unread = file.rejected - by_rules
     counts = {"rows": file.rows, "rescued": file.rescued, "rejected": file.rejected}
-    if not file.rejected:
+    if not unread:
         return dg.AssetCheckResult(passed=True, metadata=counts)
     samples = file.detail.get("rejected_samples", [])
     return dg.AssetCheckResult(
         passed=False,
         severity=dg.AssetCheckSeverity.WARN,
         description=(
-            f"{file.rejected} of {file.rows + file.rejected} rows could not be read and are in "
+            f"{unread} of {file.rows + file.rejected} rows could not be read and are in "
             f"{ingestion.table.identifier}__rejected; the others are in the table."
         ),
         metadata={**counts, "first_rejected": dg.MetadataValue.md(_bullets(samples))},

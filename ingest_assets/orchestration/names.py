@@ -5,6 +5,11 @@ import warnings
 import dagster as dg
 
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.orchestration.quality_reporting import (
+    file_rules,
+    rule_description,
+    table_rules,
+)
 
 BATCH_TAG = "ingest/batch_id"
 INGESTION_TAG = "ingest/ingestion"
@@ -34,30 +39,37 @@ def partitions_def(ingestion: Ingestion) -> dg.DynamicPartitionsDefinition:
 
 
 def check_specs(ingestion: Ingestion) -> list[dg.AssetCheckSpec]:
-    """The checks that every file is put to."""
+    """The checks that every file is put to, and those of the table as a whole."""
+    table = ingestion.table.identifier
+    parsed = (
+        "Every row of the file could be read. Rows that could not are in "
+        f"{table}__rejected, with the line and the reason."
+    )
+    fits = (
+        "The file's schema goes into the table as it is or extends it. When it does not, the file "
+        "is parked and none of its rows are written."
+    )
+    rules = [(rule.check_name, rule_description(ingestion, rule)) for rule in file_rules(ingestion)]
     with warnings.catch_warnings():
         # Partitioned checks are marked as preview in Dagster 1.13.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
+        of_files = [
             dg.AssetCheckSpec(
-                SCHEMA_COMPATIBLE,
+                name,
                 asset=asset_key(ingestion),
-                description=(
-                    "The file's schema goes into the table as it is or extends it. When it does "
-                    "not, the file is parked and none of its rows are written."
-                ),
+                description=description,
                 partitions_def=partitions_def(ingestion),
-            ),
-            dg.AssetCheckSpec(
-                ROWS_PARSED,
-                asset=asset_key(ingestion),
-                description=(
-                    "Every row of the file could be read. Rows that could not are in "
-                    f"{ingestion.table.identifier}__rejected, with the line and the reason."
-                ),
-                partitions_def=partitions_def(ingestion),
-            ),
+            )
+            for name, description in ((SCHEMA_COMPATIBLE, fits), (ROWS_PARSED, parsed), *rules)
         ]
+    return of_files + [
+        dg.AssetCheckSpec(
+            rule.check_name,
+            asset=asset_key(ingestion),
+            description=rule_description(ingestion, rule),
+        )
+        for rule in table_rules(ingestion)
+    ]
 
 
 def is_asked_by_person(run: dg.DagsterRun) -> bool:

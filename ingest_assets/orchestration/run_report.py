@@ -18,6 +18,7 @@ from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration import check_reporting, events, reporting
 from ingest_assets.orchestration.names import asset_key, is_asked_by_person, location_of
+from ingest_assets.orchestration.table_checks import table_evaluations
 from ingest_assets.schema.types import columns_from_json
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class RunReport:
         events.log_observations(context, key, observations)
         evaluations = check_reporting.check_evaluations(self._ingestion, batch.files, location)
         events.log_check_evaluations(context, evaluations)
+        if of_table := table_evaluations(self._services, self._ingestion):
+            events.log_check_evaluations(context, of_table)
         with self._services.ledger.transaction() as connection:
             reports.mark_reported(connection, [batch.batch_id])
         said = {"ingestion": self._ingestion.name, "batch_id": batch.batch_id}

@@ -21,6 +21,7 @@ from ingest_assets.orchestration.dead_letter_copies import copy_dead_letters
 from ingest_assets.orchestration.deadline import Deadline
 from ingest_assets.orchestration.retention import archive_attempts, retire_partitions
 from ingest_assets.orchestration.source_upkeep import finish_sources
+from ingest_assets.orchestration.table_checks import watch_table
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ TASKS: tuple[Task, ...] = (
     finish_sources,
     retire_partitions,
     archive_attempts,
+    watch_table,
 )
 
 

@@ -36,6 +36,10 @@ class KeyLookup(Protocol):
         """These keys of the file go into the table, if the file does."""
         ...
 
+    def accept(self) -> None:
+        """The file goes into the table."""
+        ...
+
 
 class FileChecks:
     """The rules over one file; `lookups` are those of its rules that need a table, by place."""
@@ -138,6 +142,11 @@ class FileChecks:
         """What the rules say of the file, all of whose rows have passed."""
         results = tuple(self._result(place) for place in range(len(self._tallies)))
         return FileQuality(results, self._rejected_rows)
+
+    def accept(self) -> None:
+        """The file goes into the table: the files after it find its keys there."""
+        for lookup in self._lookups.values():
+            lookup.accept()
 
     def _result(self, place: int) -> RuleResult:
         rule, tally = self._set.rules[place], self._tallies[place]

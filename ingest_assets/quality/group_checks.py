@@ -4,12 +4,13 @@ The rules see the rows of all files in one go. Only where a row is rejected or a
 each file have to be judged by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from ingest_assets.quality import whole_file
+from ingest_assets.quality.file_checks import KeyLookup
 from ingest_assets.quality.key_set import repeated
 from ingest_assets.quality.result import FileQuality, RuleResult
 from ingest_assets.quality.rule_set import RuleSet
@@ -24,16 +25,23 @@ class ApartError(Exception):
 
 
 def judge_together(
-    rules: RuleSet, rows: pa.Table, counts: Sequence[int], file_ids: Sequence[int]
+    rules: RuleSet,
+    rows: pa.Table,
+    counts: Sequence[int],
+    file_ids: Sequence[int],
+    referenced: Mapping[int, KeyLookup] | None = None,
 ) -> list[FileQuality]:
     """What the rules say of each file; `counts` of the rows, one after another, are of each.
 
+    `referenced` are the tables that foreign keys refer to, by the rules' places.
+
     Raises:
-        ApartError: a rule rejects a row, refuses a file, or compares it with a table.
+        ApartError: a rule rejects a row, refuses a file, or compares it with its own table, in
+            which every file finds what those before it brought.
     """
     if not rules.rules:
         return [FileQuality() for _ in counts]
-    if any(rule.needs_table for rule in rules.rules):
+    if any(rule.unique is not None and rule.unique.scope == "table" for rule in rules.rules):
         raise ApartError
     ends = np.cumsum(counts)
     starts = ends - counts
@@ -49,6 +57,8 @@ def judge_together(
             mask = failing.get(place)
             if rule.kind == "unique":
                 mask = _doubled(rules, place, rows, counts)
+            elif rule.kind == "foreign_key":
+                mask = _unreferenced(rules, place, rows, (referenced or {})[place])
             results = _rows_of_files(rules, place, rows, counts, starts, mask)
         columns.append(results)
     if any(result.refuses_file for results in columns for result in results):
@@ -97,6 +107,18 @@ def _doubled(
     hashes, whole = rules.keys(rows, rules.rules[place].columns)
     file = np.repeat(np.arange(1, len(counts) + 1, dtype=np.uint64), counts)
     return repeated(hashes ^ (file * _MIXER), whole)
+
+
+def _unreferenced(
+    rules: RuleSet, place: int, rows: pa.Table, lookup: KeyLookup
+) -> np.ndarray | None:
+    if not rows.num_rows:
+        return None
+    hashes, whole = rules.keys(rows, rules.rules[place].columns)
+    try:
+        return lookup.failing(rows, hashes, whole)
+    except UnfitRuleError as error:
+        raise ApartError from error
 
 
 def _whole_files(

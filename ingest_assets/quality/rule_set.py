@@ -36,11 +36,11 @@ class RuleSet:
 
     declared: Sequence[QualityRule]
     history: Sequence[tuple[int, int]] = ()
+    expressions: Expressions = field(default_factory=Expressions)
     rules: Sequence[QualityRule] = field(init=False)
 
     def __post_init__(self) -> None:
         self.rules = [rule for rule in self.declared if rule.kind not in TABLE_RULES]
-        self._expressions = Expressions()
         self._ready: Ready | None = None
 
     def of_kind(self, *kinds: str) -> list[tuple[int, QualityRule]]:
@@ -67,7 +67,7 @@ class RuleSet:
                 if rule.kind in MASKED:
                     masks[place] = masking(rule, schema)
                 elif rule.sql is not None:
-                    self._expressions.check(rule.sql, schema)
+                    self.expressions.check(rule.sql, schema)
                     expressions[place] = rule.sql
                 else:
                     check_columns(rule, schema)
@@ -92,7 +92,7 @@ class RuleSet:
         if not expressions:
             return {}
         try:
-            masks = self._expressions.masks(list(expressions.values()), rows)
+            masks = self.expressions.masks(list(expressions.values()), rows)
         except UnfitRuleError as error:
             if len(expressions) == 1:
                 return dict.fromkeys(expressions, error)
@@ -102,7 +102,7 @@ class RuleSet:
 
     def keys(self, rows: pa.Table, columns: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """A hash of each row's values in the columns, and whether none of them is null."""
-        hashes = self._expressions.hashes(rows, columns)
+        hashes = self.expressions.hashes(rows, columns)
         whole = np.ones(rows.num_rows, bool)
         for name in columns:
             if rows[name].null_count:

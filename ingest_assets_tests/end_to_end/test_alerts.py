@@ -511,3 +511,24 @@ def test_a_process_killed_while_it_sends_loses_nothing(product: Product, web: Ht
     assert first == again, "the receiver can tell by the id"
     assert product("run", "orders").returncode == 3
     assert len(web.requests) == 2
+
+
+def test_a_rule_that_rows_break_is_a_failed_check_and_one_that_keeps_a_file_out_a_dead_letter(
+    workshop: Workshop, web: HttpReceiver
+) -> None:
+    declare_alerts(workshop, web)
+    rules = [
+        {"range": {"column": "amount", "max": 1000}},
+        {"not_null": ["order_id"], "blocking": True},
+        {"accepted": {"column": "customer", "values": ["lost"]}, "on_fail": "warn"},
+    ]
+    workshop.put("a.jsonl", json_lines(orders(1, 2)))
+    workshop.put("b.jsonl", json_lines([{**orders(3, 1)[0], "order_id": None}]))
+    workshop.ingest(alerts=TOLD, quality=rules)
+    by_kind = {content["kind"]: content for content in web.contents}
+    failed, dead = by_kind["check_failed"], by_kind["dead_letter"]
+    assert failed["title"] == "orders: the check accepted_customer failed for 1 file"
+    assert failed["what"].startswith("a.jsonl: 2 of 2 rows break it: customer is lost.")
+    assert "could not be read" not in failed["what"]
+    assert "QualityError" in dead["what"]
+    assert "not_null_order_id: 1 of 1 rows break it" in dead["what"]

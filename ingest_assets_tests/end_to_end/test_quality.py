@@ -1,8 +1,10 @@
-"""Rules of quality over real services: what goes into the table, what does not, and what is said."""
+"""Rules of quality over real services: which rows go into the table, and what is said."""
 
 import json
 from typing import Any
 
+from ingest_assets.engine.replay import Choice, plan_replay, replay
+from ingest_assets.ledger.states import FileStatus
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
 Rules = list[dict[str, Any]]
@@ -50,3 +52,173 @@ def test_a_blocking_rule_keeps_one_file_of_a_batch_out_and_its_earlier_rows_in(
     ) in bad.error
     result = quality(workshop, "a.jsonl")["not_null_order_id"]
     assert (result["failed_rows"], result["row_numbers"]) == (2, [2, 3])
+
+
+def checks_of(workshop: Workshop, partition: str) -> dict[str, tuple[bool, str, dict[str, Any]]]:
+    """By check, the newest evaluation of the partition: passed, severity, metadata."""
+    found = {}
+    for run in reversed(workshop.instance.get_runs()):
+        for record in workshop.instance.all_logs(run.run_id):
+            event = record.dagster_event
+            if event is not None and event.event_type_value == "ASSET_CHECK_EVALUATION":
+                check = event.asset_check_evaluation_data
+                if check.partition == partition:
+                    metadata = {name: value.value for name, value in check.metadata.items()}
+                    found[check.check_name] = (check.passed, check.severity.value, metadata)
+    return found
+
+
+def test_every_rule_about_a_file_is_a_check_of_its_partition_with_numbers(
+    workshop: Workshop,
+) -> None:
+    rules: Rules = [
+        {"not_null": ["order_id"]},
+        {"unique": ["order_id"], "severity": "error"},
+        {"accepted": {"column": "status", "values": ["new", "paid"]}},
+        {"range": {"column": "amount", "min": 0, "max": 10}},
+        {"pattern": {"column": "status", "regex": "[a-z]+"}},
+        {"sql": "amount < 5 OR status = 'paid'", "name": "dear_is_paid"},
+        {"row_count": {"min": 2}},
+        {"row_count_change": {"max_ratio": 0.5}},
+        {"null_ratio": {"column": "status", "max": 0.2}},
+        {"not_null": ["nowhere"]},
+    ]
+    good = [order(1), order(2, "paid", 7.5), order(3)]
+    workshop.put("a.jsonl", lines(*good))
+    workshop.ingest(quality=rules)
+    bad = [order(None), order(4, "NEW", -1), order(4, None), order(5, "new", 9), order(6), order(7)]
+    workshop.put("b.jsonl", lines(*bad))
+    assert workshop.ingest(quality=rules).counts == {"SUCCESS": 1}
+    assert len(workshop.rows()) == 9
+    passed = checks_of(workshop, "a.jsonl")
+    assert {name for name, (is_passed, _, _) in passed.items() if not is_passed} == {
+        "not_null_nowhere"
+    }
+    assert passed["null_ratio_status"][2] == {"rows": 3, "null_ratio": 0.0}
+    assert passed["unique_order_id"][2] == {"rows": 3, "failed_rows": 0, "failed_ratio": 0.0}
+    failed = checks_of(workshop, "b.jsonl")
+    assert {name for name, (is_passed, _, _) in failed.items() if is_passed} == {
+        "schema_compatible",
+        "rows_parsed",
+        "row_count",
+        "null_ratio_status",
+    }
+    assert failed["unique_order_id"][1] == "ERROR"
+    assert failed["accepted_status"][:2] == (False, "WARN")
+    assert failed["accepted_status"][2] == {
+        "rows": 6,
+        "failed_rows": 1,
+        "failed_ratio": round(1 / 6, 6),
+        "first_failing_rows": "2",
+        "samples": "status=NEW",
+    }
+    assert failed["row_count_change"][2]["change_ratio"] == 1.0
+    assert failed["dear_is_paid"][2]["first_failing_rows"] == "4"
+
+
+def test_rows_that_a_rule_rejects_are_kept_with_the_reason_until_the_file_is_mended(
+    workshop: Workshop,
+) -> None:
+    rules: Rules = [
+        {"accepted": {"column": "status", "values": ["new"]}, "on_fail": "reject_rows"},
+        {"unique": ["order_id"], "on_fail": "reject_rows"},
+    ]
+    workshop.put("a.jsonl", lines(order(1), order(2, "lost"), order(1), order(3)) + b"{cut\n")
+    lenient = {"quality": rules, "max_rejected_ratio": 0.6}
+    assert workshop.ingest(**lenient).counts == {"SUCCESS": 1}
+    assert workshop.order_ids() == [1, 3]
+    rejected = workshop.rows("raw.orders__rejected")
+    assert [row["_source_row"] for row in rejected] == [2, 3, 5]
+    assert rejected[0]["reason"] == "breaks accepted_status: status is new"
+    assert json.loads(rejected[0]["raw"]) == order(2, "lost")
+    assert rejected[1]["reason"].startswith("breaks unique_order_id: no earlier row of the file")
+    checks = checks_of(workshop, "a.jsonl")
+    assert not checks["rows_parsed"][0]
+    assert checks["unique_order_id"][2]["failed_rows"] == 1
+    workshop.put("a.jsonl", lines(order(1), order(2), order(3)))
+    assert workshop.ingest(**lenient).counts == {"SUCCESS": 1}
+    assert workshop.order_ids() == [1, 2, 3]
+    assert workshop.rows("raw.orders__rejected") == []
+    assert checks_of(workshop, "a.jsonl")["rows_parsed"][0]
+
+
+def test_a_file_of_which_rules_reject_too_much_stays_out(workshop: Workshop) -> None:
+    rules: Rules = [{"not_null": ["order_id"], "on_fail": "reject_rows"}]
+    workshop.put("a.jsonl", lines(order(1), order(None)))
+    assert workshop.ingest(quality=rules).counts == {"DEAD_LETTER": 1}
+    bad = workshop.files()["a.jsonl"]
+    assert bad.error_type == "RejectedByRulesError"
+    assert "1 of the 2 rows of" in (bad.error or "")
+    assert "1 of them by rules of quality, more than max_rejected_ratio 0.1" in (bad.error or "")
+    checks = checks_of(workshop, "a.jsonl")
+    assert checks["rows_parsed"][0]
+    assert checks["not_null_order_id"][2]["failed_rows"] == 1
+
+
+def test_keys_of_the_whole_table_are_unique_and_a_file_may_replace_its_own(
+    workshop: Workshop,
+) -> None:
+    rules: Rules = [
+        {"unique": {"columns": ["order_id"], "scope": "table"}, "blocking": True},
+    ]
+    workshop.put("a.jsonl", lines(order(1), order(2)))
+    workshop.put("b.jsonl", lines(order(3), order(2)))
+    workshop.put("c.jsonl", lines(order(4), order(5)))
+    assert workshop.ingest(quality=rules).counts == {"DEAD_LETTER": 1, "SUCCESS": 2}
+    assert workshop.order_ids() == [1, 2, 4, 5]
+    result = quality(workshop, "b.jsonl")["unique_in_table_order_id"]
+    assert (result["row_numbers"], result["samples"]) == ([2], ["order_id=2"])
+    # 2 leaves with the new content of the first file, and so the second may bring it.
+    workshop.put("a.jsonl", lines(order(1), order(6)))
+    workshop.put("b.jsonl", lines(order(3), order(2)) + b"\n")
+    workshop.put("c.jsonl", lines(order(4), order(5), order(5)))
+    assert workshop.ingest(quality=rules).counts == {"DEAD_LETTER": 1, "SUCCESS": 2}
+    assert workshop.order_ids() == [1, 2, 3, 4, 5, 6]
+    # The other way round it is still there when the file is judged.
+    workshop.put("a.jsonl", lines(order(4)))
+    workshop.put("c.jsonl", lines(order(8)))
+    assert workshop.ingest(quality=rules).counts == {"DEAD_LETTER": 1, "SUCCESS": 1}
+    assert workshop.order_ids() == [1, 2, 3, 6, 8]
+
+
+def test_a_foreign_key_is_looked_for_in_the_other_table(workshop: Workshop) -> None:
+    rules: Rules = [
+        {
+            "foreign_key": {"columns": ["customer"], "references": "raw.customers", "to": ["id"]},
+            "on_fail": "reject_rows",
+        },
+    ]
+    row = {"order_id": 1, "customer": 10}
+    workshop.put("a.jsonl", lines(row))
+    assert workshop.ingest(quality=rules).counts == {"DEAD_LETTER": 1}
+    assert "there is no table raw.customers" in (workshop.files()["a.jsonl"].error or "")
+    workshop.put("x.jsonl", lines({"id": 10}, {"id": 11}), "customers")
+    workshop.ingest(
+        name="customers",
+        source={"uri": f"s3://{workshop.bucket}/customers/"},
+        table={"identifier": "raw.customers"},
+    )
+    workshop.put("a.jsonl", lines(row) + b"\n")
+    many = [{**row, "order_id": number, "customer": 11} for number in range(10)]
+    workshop.put("b.jsonl", lines({**row, "customer": 12}, {**row, "customer": None}, *many))
+    assert workshop.ingest(quality=rules).counts == {"SUCCESS": 2}
+    assert len(workshop.rows()) == 12
+    (rejected,) = workshop.rows("raw.orders__rejected")
+    assert json.loads(rejected["raw"]) == {**row, "customer": 12}
+    assert rejected["reason"] == "breaks foreign_key_customer: customer is in raw.customers as id"
+
+
+def test_a_file_that_a_rule_refused_goes_in_when_the_rule_is_changed_and_it_is_replayed(
+    workshop: Workshop,
+) -> None:
+    workshop.put("a.jsonl", lines(order(1, "lost")))
+    strict: Rules = [{"accepted": {"column": "status", "values": ["new"]}, "blocking": True}]
+    assert workshop.ingest(quality=strict).counts == {"DEAD_LETTER": 1}
+    assert workshop.ingest(quality=strict).counts == {}
+    mended: Rules = [{"accepted": {"column": "status", "values": ["new", "lost"]}}]
+    choice = Choice(statuses=(FileStatus.DEAD_LETTER,))
+    plan = plan_replay(workshop.deployment, workshop.ingestion(), choice)
+    assert replay(workshop.deployment, plan, "Ada", "the rule was too strict") == 1
+    assert workshop.ingest(quality=mended).counts == {"SUCCESS": 1}
+    assert workshop.order_ids() == [1]
+    assert checks_of(workshop, "a.jsonl")["accepted_status"][0]
