@@ -51,6 +51,9 @@ attributes:
     write_mode: append
     primary_key: []
     order_by: null
+    delete_when: null
+    overwrite_scope: table
+    overwrite_by: file
     partition_by: []
     sort_by: []
     properties: {}

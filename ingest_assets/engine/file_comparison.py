@@ -32,13 +32,15 @@ class Surroundings:
     """What files are compared against: the tables by route, as far as they can be compared.
 
     A table of rejected rows that there is not holds none, and is None. `abandoned` are batches
-    that a rollback took out of `main`. `on_changed_file` is the declared mode.
+    that a rollback took out of `main`. `on_changed_file` is the declared mode. `overtakes`: in the
+    write mode, rows of a file leave when those of others come.
     """
 
     tables: Mapping[str, TableState]
     rejected: Mapping[str, TableState | None]
     on_changed_file: OnChangedFile = "replace"
     abandoned: frozenset[str] = field(default_factory=frozenset)
+    overtakes: bool = False
 
 
 def compare(
@@ -71,7 +73,7 @@ def compare(
     main = [part for part in found if not part.is_rejected]
     here = [part.rows for part in main if part.route == file.in_table]
     if file.committed_content_id is None:
-        if main and not file.also_in:
+        if main and not file.also_in and not around.overtakes:
             yield judged.not_committed(sum(part.rows.rows for part in main), main[0].route)
         return
     if file.in_table in around.tables:
@@ -129,6 +131,9 @@ class _Judged:
 
     def own_table(self, here: Sequence[ContentRows]) -> Iterator[Disagreement]:
         """Of the table that the file belongs into."""
+        if self.around.overtakes:
+            yield from self._overtaken(here)
+            return
         file = self.file
         contents = {rows.content_id: rows for rows in here}
         own = contents.pop(file.committed_content_id, None)
@@ -151,6 +156,21 @@ class _Judged:
         if others:
             cause = f"{others} rows of another content of it stand beside the committed one's"
             yield self._stray(Kind.OTHER_CONTENT, cause, contents, {file.content_id})
+
+    def _overtaken(self, here: Sequence[ContentRows]) -> Iterator[Disagreement]:
+        """As `own_table`, where any of the file's rows may be overtaken; none has become two."""
+        file, table = self.file, self.around.tables[self.file.in_table]
+        is_unknown = file.snapshot_id is not None and file.snapshot_id not in table.in_main
+        if file.rows and not here and is_unknown and table.is_whole:
+            yield self._say(Kind.ROWS_MISSING, self._why_missing(), self._lost())
+        for rows in here:
+            is_own = rows.content_id == file.committed_content_id
+            if rows.doubled or (is_own and rows.rows > file.rows):
+                cause = (
+                    f"the table has {rows.rows} rows, {rows.doubled} of them with a row number "
+                    f"that is there already, and the ledger {file.rows}; another writer added some"
+                )
+                yield self._say(Kind.ROWS_DOUBLED if rows.doubled else Kind.ROW_COUNT, cause)
 
     def _why_missing(self) -> str:
         file = self.file

@@ -44,14 +44,14 @@ class _KeyedReader:
         self, content: Content, columns: Columns, *, is_first: bool = False
     ) -> Iterator[Chunk]:
         """As of any reader; a row without a key, or no order, is for the careful path to judge."""
-        self._check_types(columns)
+        self._check_types(content.name, columns)
         for chunk in self._reader.read_fast(content, columns, is_first=is_first):
             self._refuse_gaps(chunk.rows)
             yield chunk
 
     def read_together(self, contents: Sequence[Content], columns: Columns) -> Together:
         """As of any reader."""
-        self._check_types(columns)
+        self._check_types(contents[0].name, columns)
         rows, counts = self._reader.read_together(contents, columns)
         start = 0
         for count in counts:
@@ -78,10 +78,10 @@ class _KeyedReader:
         for field, name in self._fields:
             if observed.record_count and name not in names:
                 raise MergeColumnError(
-                    f"The file has no column {name}, which table.{field} names, or no value in it "
-                    f"(it has {', '.join(sorted(names))}). Nothing of the file was written."
+                    f"{content.name} has no column {name}, which table.{field} names, or no value "
+                    f"in it (it has {', '.join(sorted(names))}). Nothing of the file was written."
                 )
-        self._check_types(observed.columns)
+        self._check_types(content.name, observed.columns)
         return observed
 
     def observe_beginning(self, content: Content) -> Observed | None:
@@ -92,7 +92,7 @@ class _KeyedReader:
         names = {column.name for column in observed.columns}
         return observed if all(name in names for _, name in self._fields) else None
 
-    def _check_types(self, columns: Columns) -> None:
+    def _check_types(self, file: str, columns: Columns) -> None:
         types = {column.name: column.type for column in columns}
         for field, name in self._fields:
             type_ = types.get(name, pa.int64())
@@ -101,15 +101,15 @@ class _KeyedReader:
                 why = "a nested value has no order; name a column with a plain value"
             if why is not None:
                 raise MergeColumnError(
-                    f"The column {name}, which table.{field} names, is a {format_type(type_)}; "
-                    f"{why}. Nothing of the file was written."
+                    f"The column {name} of {file}, which table.{field} names, is a "
+                    f"{format_type(type_)}; {why}. Nothing of the file was written."
                 )
 
     def read_careful(
         self, content: Content, columns: Columns, *, ignored: frozenset[str] = frozenset()
     ) -> Iterator[Chunk]:
         """As of any reader; rows without a key are rejected."""
-        self._check_types(columns)
+        self._check_types(content.name, columns)
         for chunk in self._reader.read_careful(content, columns, ignored=ignored):
             yield self._screened(chunk)
 

@@ -1,6 +1,7 @@
 """Files that come too late to overwrite anything: newer ones were written, and stand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.write_mode import mode_of
@@ -36,9 +37,13 @@ def refused(
     if newest is None:
         return []
     late = [file for file in files if file.moves_to is None and _order(mode, file) < newest[0]]
-    attempts = ingestion.retries.attempts
     return [
-        failed(file, _error(mode, file, newest[1], target), is_final=True, attempts=attempts)
+        failed(
+            replace(file, committed_content_id=None),  # what it brought is overwritten as well
+            _error(mode, file, newest[1], target),
+            is_final=True,
+            attempts=ingestion.retries.attempts,
+        )
         for file in late
     ]
 

@@ -97,6 +97,7 @@ def _compare_files(
         tables.rejected,
         on_changed_file=done.ingestion.source.on_changed_file,
         abandoned=tables.abandoned,
+        overtakes=done.ingestion.table.write_mode != "append",
     )
     unknown, strange_keys = list[FoundRows](), set(states.green)
     with deployment.ledger.transaction() as connection:

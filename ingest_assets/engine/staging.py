@@ -85,21 +85,25 @@ def stage(
         reading = Spreading(stager, cluster, connection, batch_id)
     late = refused(ingestion, state.target, claimed.files)
     unread = {outcome.file_id for outcome in late}
+    files = [file for file in claimed.files if file.file_id not in unread]
     outcomes = list[FileOutcome]()
-    for outcome in chain(
-        late, reading.outcomes([f for f in claimed.files if f.file_id not in unread])
-    ):
+    for outcome in chain(late, reading.outcomes(files)):
         outcomes.append(outcome)
         judged(outcome)
+    main, rejected = _sent(ingestion, claimed, stager, outcomes)
+    return StagedBatch(claimed, ingestion, outcomes, state.changes, main, rejected)
+
+
+def _sent(
+    ingestion: Ingestion, claimed: ClaimedBatch, stager: Stager, outcomes: Sequence[FileOutcome]
+) -> tuple[Prepared | None, Prepared | None]:
+    """What is to be committed to the main table, and to that of the rejected rows."""
     column, ids = _leaving(claimed, outcomes)
     mode = mode_of(ingestion.table)
     leaving = (column, ids) if mode is None else ("_file_id", _routed(outcomes))
     unwritten = [content_id for f in claimed.files for content_id in (*f.unwritten, *f.lost)]
-    return StagedBatch(
-        claimed,
-        ingestion,
-        outcomes,
-        state.changes,
+    batch_id = claimed.batch_id
+    return (
         stager.main.prepared(batch_id, *leaving, mode),
         # An earlier batch may have died between its two commits.
         stager.rejected.prepared(batch_id, column, [*ids, *unwritten]),

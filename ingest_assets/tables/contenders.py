@@ -38,6 +38,7 @@ class Contenders:
         order = [] if order_by is None else [order_by]
         self.columns = (*key, *order, *ARRIVAL)
         self._is_made = False
+        self._types = pa.schema([])
         self._keys = ", ".join(_quoted(name) for name in key)
         self._order = ", ".join(
             [f"{_quoted(name)} DESC NULLS LAST" for name in (*order, *ARRIVAL)] + ["_origin DESC"]
@@ -48,6 +49,7 @@ class Contenders:
 
         `gone` says of each whether it deletes its key.
         """
+        self._types = rows.schema.empty_table().select(self._key).schema
         found = self._placed(start, rows).append_column("_gone", gone)
         self._database.register("found", found)
         if not self._is_made:
@@ -63,7 +65,9 @@ class Contenders:
         self._database.execute(
             f"CREATE TABLE wanted AS SELECT DISTINCT {self._keys} FROM contenders"
         )
-        return self._database.sql("FROM wanted").to_arrow_table()
+        found = self._database.sql("FROM wanted").to_arrow_table()
+        # duckdb calls UTC by another name, and knows no bytes of a fixed length.
+        return found.cast(self._types)
 
     def are_there(self, origin: int, file: int, start: int, rows: pa.Table) -> None:
         """Rows of another place; those of other keys are passed over."""

@@ -1,9 +1,8 @@
-"""Merge and overwrite through whole passes: what stands in the table, and what is said of bad files."""
+"""Merge and overwrite through whole passes: what stands in the table, and what is said of files."""
 
 from typing import Any
 
-import pytest
-
+from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
@@ -45,3 +44,43 @@ def test_a_feed_of_changes_is_one_row_a_key_whatever_order_its_files_come_in(
     assert _table(workshop) == {1: 5, 3: 5, 4: 1}
     workshop.materialize("1", "3", table=FEED)
     assert _table(workshop) == {1: 5, 3: 5, 4: 1}
+
+
+def test_files_that_cannot_be_merged_say_why_and_the_others_are(product: Product) -> None:
+    product.declare(table={"write_mode": "merge"})
+    refused = product("run", "orders")
+    assert refused.returncode == 2
+    assert "table: write_mode: merge needs primary_key" in refused.stderr
+    product.declare(table=FEED, schema={"optional_columns": ["op"]})
+    good = [_change(number, 1) for number in range(1, 21)]
+    product.put("1-good", json_lines(good))
+    product.put(
+        "2-few-nulls", json_lines([*(_change(n, 2) for n in range(1, 13)), _change(None, 2)])
+    )
+    product.put("3-all-nulls", json_lines([_change(None, 3), _change(None, 4)]))
+    product.put("4-no-key", json_lines([{"version": 3, "word": "x"}]))
+    product.put("5-no-order", json_lines([{"id": 1, "word": "x"}]))
+    product.put("6-no-flag", json_lines([{"id": 1, "version": 9, "word": "last"}]))
+    product.put("7-fraction", json_lines([{"id": 1.5, "version": 9, "word": "last"}]))
+    done = product("run", "orders")
+    assert done.returncode == 3, done.stderr
+    files = {file["key"]: file for file in product.json("files", "orders")}
+    assert {key: file["status"] for key, file in files.items()} == {
+        "1-good": "SUCCESS",
+        "2-few-nulls": "SUCCESS",
+        "3-all-nulls": "DEAD_LETTER",
+        "4-no-key": "DEAD_LETTER",
+        "5-no-order": "DEAD_LETTER",
+        "6-no-flag": "SUCCESS",
+        "7-fraction": "DEAD_LETTER",
+    }
+    assert (files["2-few-nulls"]["rows"], files["2-few-nulls"]["rejected"]) == (12, 1)
+    assert "2 of the 2 rows" in files["3-all-nulls"]["error"]
+    assert "line 1: null in the primary key: id" in files["3-all-nulls"]["error"]
+    assert "4-no-key has no column id, which table.primary_key names" in files["4-no-key"]["error"]
+    assert "has no column version, which table.order_by names" in files["5-no-order"]["error"]
+    assert (
+        "id of 7-fraction, which table.primary_key names, is a double; a"
+        in files["7-fraction"]["error"]
+    )
+    assert product.table_rows("raw.orders") == 20
