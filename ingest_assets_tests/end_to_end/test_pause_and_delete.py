@@ -1,7 +1,6 @@
 """Pause, resume and delete: what goes on, what rests, and that no row comes twice."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -145,7 +144,6 @@ def test_a_person_may_materialize_under_a_pause_and_the_source_is_left_alone(
     loaded: Workshop,
 ) -> None:
     pause(loaded)
-    loaded.put("a.jsonl", json_lines(orders(11)))
     assert loaded.materialize("a.jsonl").success
     declared = loaded.ingestion(source={"after_success": {"action": "delete"}})
     assert keep_up(loaded.deployment, declared, loaded.instance, UPKEEP) == []
@@ -193,7 +191,7 @@ def test_a_dropped_table_is_made_anew_and_its_history_is_kept_under_another_name
     )
     assert [table.identifier for table in plan.tables] == ["raw.orders", "raw.orders__rejected"]
     delete(loaded, drops_table=True, purges=purges)
-    data = [p for p in Path(loaded.deployment.settings.warehouse).rglob("*.parquet")]
+    data = list(loaded.deployment.settings.warehouse.rglob("*.parquet"))
     assert bool(data) != purges
     assert not loaded.deployment.catalog.table_exists("raw.orders")
     assert not loaded.deployment.catalog.table_exists("raw.orders__rejected")
