@@ -114,9 +114,22 @@ def _others(section: str, written: Mapping[str, Any]) -> Iterator[str]:
 
 
 def flow(value: Any) -> str:
-    """The value as YAML on one line, quoted where YAML would take it for something else."""
+    """The value as YAML on one line, quoted where YAML would take it for something else.
+
+    With a character that is a line's end to some, such as U+0085, all that is no ASCII is escaped:
+    PyYAML writes such a one as it is, and reads a space (seen in 6.0).
+    """
+    text = _dumped(value, allow_unicode=True)
+    return text if text.isprintable() else _dumped(value, allow_unicode=False)
+
+
+def _dumped(value: Any, *, allow_unicode: bool) -> str:
     text = yaml.safe_dump(
-        value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+        value,
+        default_flow_style=True,
+        width=float("inf"),
+        allow_unicode=allow_unicode,
+        sort_keys=False,
     )
     # A scalar at the top is followed by the mark of a document's end.
     return text.removesuffix("\n").removesuffix("\n...")
