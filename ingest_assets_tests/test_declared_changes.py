@@ -8,15 +8,8 @@ import pytest
 import yaml
 
 import ingest_assets
-from ingest_assets.declared_changes import (
-    RULES,
-    Effect,
-    as_applied,
-    changes,
-    docs_table,
-    kept,
-    rule_of,
-)
+from ingest_assets.change_rules import RULES, Effect, docs_table, rule_of
+from ingest_assets.declared_changes import as_applied, changes, kept
 from ingest_assets.ingestion import Ingestion
 from ingest_assets_tests.test_declarations import EVERY_FIELD, REQUIRED, _leaves
 

@@ -78,30 +78,27 @@ def command(
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask on. Add --yes and the answers.")
-    answered = {place.replace("__", "."): v for place, v in given.items() if v is not None}
+    answered: dict[str, Any] = {
+        place.replace("__", "."): said for place, said in given.items() if said is not None
+    }
     if pairs:
         answered["format.options"] = _options(pairs)
     if quality is not None:
         answered["quality"] = quality
     deployment = Deployment.from_env()
     dialogue = Dialogue(answered, {f: option for f, (option, _) in _OPTIONS.items()}, not yes)
-    declared, problems = read_declarations(deployment.settings.defs)
     wizard = Wizard(deployment, dialogue, {}, connects=connect)
+    made_by = "`ingest-assets new`"
     if template is not None:
         wizard.defaults = dict(TEMPLATES[template].answers)
+        made_by += f" (template {template})"
         click.echo(f"{template}: {TEMPLATES[template].meaning}")
+    declared, problems = read_declarations(deployment.settings.defs)
     before = _begin(wizard, name, declared, overwrite=overwrite)
-    taken = {
-        one.ingestion.table.identifier: one.path
-        for one in declared
-        if before is None or one.path != before.path
-    }
-    _ask(wizard, taken)
-    made_by = "`ingest-assets new`" + (f" (template {template})" if template else "")
+    _ask(wizard, _taken(declared, before))
     ingestion, text = _made(wizard, made_by)
-    path = deployment.settings.defs / (
-        before.path if before is not None else Path(ingestion.name, FILE_NAME)
-    )
+    place = before.path if before is not None else Path(ingestion.name, FILE_NAME)
+    path = deployment.settings.defs / place
     show_preview(deployment, ingestion, wizard.look)
     if not dialogue.confirm("write", f"Write {path}?", default=True):
         click.echo("Nothing was written.")
@@ -111,6 +108,12 @@ def command(
         if new := [problem for problem in found if problem not in problems]:
             raise DeclarationError(new)
     _say_next(path, ingestion)
+
+
+def _taken(declared: list[Declaration], before: Declaration | None) -> dict[str, str]:
+    """The tables that other declarations have, and where those stand."""
+    others = [one for one in declared if before is None or one.path != before.path]
+    return {one.ingestion.table.identifier: one.path for one in others}
 
 
 def _options(pairs: tuple[str, ...]) -> dict[str, str]:

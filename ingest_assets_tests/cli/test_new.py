@@ -196,7 +196,7 @@ def test_ctrl_c_leaves_nothing_behind(
     put("a.jsonl", json_lines(orders(1)))
     before = sorted(path for path in tmp_path.rglob("*"))
     dialogue = asked(f"s3://{bucket}/orders/")
-    dialogue = dialogue[: last % len(dialogue)] + [(dialogue[last][0], CTRL_C)]
+    dialogue = [*dialogue[: last % len(dialogue)], (dialogue[last][0], CTRL_C)]
     code, said = on_terminal(["new"], dialogue)
     assert (code, "Aborted!" in said) == (1, True), said
     assert sorted(path for path in tmp_path.rglob("*")) == before

@@ -5,6 +5,13 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+# Private, because only the daemon makes queued runs. Read in dagster 1.13.27.
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
 from ingest_assets.engine import steps
 from ingest_assets.engine.deletion import DeletionRefusedError, plan_deletion
 from ingest_assets.errors import TableOwnershipError
@@ -19,6 +26,11 @@ from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, o
 from ingest_assets_tests.end_to_end.workshop import Workshop, attributes, declare
 
 UPKEEP = timedelta(seconds=9)
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("ingest_assets"), "repository"),
+    "__ASSET_JOB",
+)
+"""Without one Dagster makes no queued run."""
 
 
 def found(workshop: Workshop, name: str = "orders") -> Standing:
@@ -72,6 +84,7 @@ def test_a_paused_ingestion_begins_nothing_until_it_is_resumed(loaded: Workshop)
             job_name="__ASSET_JOB",
             tags=dict(planned.run_requests[0].tags),
             status=dg.DagsterRunStatus.QUEUED,
+            remote_job_origin=ORIGIN,
         )
     )
     assert pause(loaded)
