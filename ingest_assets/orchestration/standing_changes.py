@@ -15,7 +15,7 @@ from ingest_assets.ledger import former, standing, window
 from ingest_assets.orchestration.live_partitions import KEYS_PER_INSERT, remove_partitions
 from ingest_assets.orchestration.names import INGESTION_TAG, asset_key, is_asked_by_person
 
-_QUEUED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+_QUEUED = [dg.DagsterRunStatus.QUEUED]
 
 
 def pause(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ingest_assets_tests.cli.conftest import Cli
-from ingest_assets_tests.cli.test_schema import on_terminal
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
+from ingest_assets_tests.terminal import on_terminal
 
 Put = Callable[[str, bytes], None]
 

@@ -1,12 +1,8 @@
 """`ingest-assets schema`: what it shows, what it asks, and what it leaves alone."""
 
 import json
-import os
-import pty
-import re
-import select
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +11,11 @@ import pytest
 from ingest_assets.cli import main as program
 from ingest_assets.ledger.states import FileStatus
 from ingest_assets_tests.cli.conftest import Cli, plain
-from ingest_assets_tests.end_to_end.product import PROGRAM
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import attributes, declare
+from ingest_assets_tests.terminal import on_terminal
 
 Put = Callable[[str, bytes], None]
-ANSWER_SECONDS = 60
 
 
 @pytest.fixture
@@ -227,29 +222,6 @@ def test_columns_are_added_renamed_and_dropped_by_hand(parked: Cli) -> None:
         assert done.stdout.endswith(f"Done: version {number} of orders is ACTIVE.\n")
         found = shown(parked, number)
         assert (found["resolution"], found["resolved_by"]) == (action, "Ada")
-
-
-def on_terminal(arguments: Sequence[str], dialogue: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """Exit code and output of the program on a terminal, where each prompt has its answer."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execv(str(PROGRAM), [str(PROGRAM), *arguments])
-    said, seen = "", 0
-    waiting = list(dialogue)
-    while select.select([terminal], [], [], ANSWER_SECONDS)[0]:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:  # Linux says so when the program has ended
-            break
-        if not part:
-            break
-        said += part.decode(errors="replace")
-        if waiting and re.search(waiting[0][0], said[seen:]):
-            seen = len(said)
-            os.write(terminal, f"{waiting.pop(0)[1]}\n".encode())
-    os.close(terminal)
-    assert not waiting, said
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), said
 
 
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")

@@ -1,0 +1,46 @@
+"""The program on a pseudo-terminal, as a person has it."""
+
+import os
+import pty
+import re
+import select
+from collections.abc import Mapping, Sequence
+
+from ingest_assets_tests.end_to_end.product import PROGRAM
+
+ANSWER_SECONDS = 60
+CTRL_C = "\x03"
+
+
+def on_terminal(
+    arguments: Sequence[str],
+    dialogue: Sequence[tuple[str, str]],
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Exit code and output of the program, where each prompt has its answer.
+
+    `dialogue`: what a prompt says, as a regular expression, and what is typed then; Enter follows,
+    but not after Ctrl-C.
+    """
+    process, terminal = pty.fork()
+    if process == 0:
+        environment = {**os.environ, **(env or {})}
+        os.execve(str(PROGRAM), [str(PROGRAM), *arguments], environment)
+    said, seen = "", 0
+    waiting = list(dialogue)
+    while select.select([terminal], [], [], ANSWER_SECONDS)[0]:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # Linux says so when the program has ended
+            break
+        if not part:
+            break
+        said += part.decode(errors="replace")
+        if waiting and re.search(waiting[0][0], said[seen:]):
+            seen = len(said)
+            answer = waiting.pop(0)[1]
+            os.write(terminal, answer.encode() if answer == CTRL_C else f"{answer}\n".encode())
+    os.close(terminal)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert not waiting, f"nobody asked {waiting[0][0]!r}: {said}"
+    return code, said
