@@ -10,6 +10,7 @@ from typing import Any
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview import seen
+from ingest_assets.engine.preview.cost import with_cost
 from ingest_assets.engine.preview.formats import DetectedFiles, detected_files, format_seen
 from ingest_assets.engine.preview.known_files import KnownFiles, known_files
 from ingest_assets.engine.preview.listed import Listed, connection_seen, listed
@@ -188,7 +189,8 @@ def _read(
         problems=(opened.refusal,) if opened.refusal else (),
         notes=tuple(_notes(trial, store, chosen, opened.note)),
     )
-    return replace(whole, suggestions=suggestions(ingestion, whole, trial))
+    whole = replace(whole, suggestions=suggestions(ingestion, whole, trial))
+    return with_cost(services.deployment, ingestion, whole, trial, chosen.listed)
 
 
 def _unreadable(reason: str) -> str:

@@ -56,7 +56,7 @@ def grid(
     return Grid(
         tuple(columns),
         tuple(tuple(row) for row in rows),
-        tuple(tones) if tones is not None else ("plain",) * len(rows),
+        tuple(tones) if tones is not None else tuple("plain" for _ in rows),
         frozenset(numbers),
         most,
     )
