@@ -10,7 +10,7 @@ from ingest_assets.cost.prices import load_prices, prices_path
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.cost_comparison import CostComparison, compared_cost
-from ingest_assets.engine.preview.section import money
+from ingest_assets.engine.preview.section import money, quantity
 
 _COLUMNS = ("for", "unit", "estimated", "used", "estimated cost", "cost", "used / estimated")
 
@@ -46,8 +46,8 @@ def _print(found: CostComparison) -> None:
         [
             line.name,
             line.unit,
-            "" if line.estimated is None else f"{line.estimated.quantity:,.4g}",
-            f"{line.used.quantity:,.4g}",
+            "" if line.estimated is None else quantity(line.estimated.quantity),
+            quantity(line.used.quantity),
             "" if line.estimated is None else money(line.estimated.amount, ""),
             money(line.used.amount, ""),
             "" if line.ratio is None else f"{line.ratio:.2f}",
@@ -61,7 +61,6 @@ def _print(found: CostComparison) -> None:
     if found.estimated_amount is not None:
         title += f", estimated {money(found.estimated_amount, found.currency)}"
     print_rows(_COLUMNS, rows, title)
-    click.echo(title, err=True)
     for note in found.notes:
         click.echo(note, err=True)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from ingest_assets.cost.prices import Prices
 from ingest_assets.cost.usage import Priced, Usage, priced
-from ingest_assets.cost.workload import Measured, arrivals, expected_usage
+from ingest_assets.cost.workload import Arrivals, Measured, arrivals, expected_usage, files_a_batch
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.preview import preview
 from ingest_assets.ingestion import Ingestion
@@ -67,14 +67,19 @@ def compared_cost(
     with deployment.ledger.transaction() as connection:
         used = usage.of_days(connection, ingestion.name, days)
     actual = priced(used.discovery + used.batches, prices)
-    found = preview(deployment, ingestion)
+    came = arrivals(used.files, ingestion.source.discovery.interval_seconds)
+    found = preview(
+        deployment,
+        ingestion,
+        files_per_commit=files_a_batch(ingestion, came) if came.files else None,
+    )
     measured, notes = found.measured, []
     if measured is None:
         why = found.problems[0] if found.problems else found.cost_refusal
         notes.append(f"There is no estimate: {why or 'no file of the source could be read'}")
     estimated: tuple[Priced, ...] | None = None
     if measured is not None and found.found is not None:
-        estimated = priced(_expected(ingestion, used, measured, found.found.listed), prices)
+        estimated = priced(_expected(ingestion, used, came, measured, found.found.listed), prices)
     lines = tuple(
         ComparedLine(line.name, line.unit, line, estimated[number] if estimated else None)
         for number, line in enumerate(actual)
@@ -91,15 +96,18 @@ def compared_cost(
 
 
 def _expected(
-    ingestion: Ingestion, used: UsedFiles, measured: Measured, listed_objects: int
+    ingestion: Ingestion,
+    used: UsedFiles,
+    came: Arrivals,
+    measured: Measured,
+    listed_objects: int,
 ) -> Usage:
     """What these files should have used, of the time in which somebody looked for them."""
-    came = arrivals(used.files, ingestion.source.discovery.interval_seconds)
     seconds = used.looking_seconds
     return expected_usage(
         ingestion,
         replace(came, days=1.0),
-        replace(measured, rejects=used.rejects),
+        measured,
         listed_objects,
         days=1.0,
         looking_days=seconds / 86_400,

@@ -26,14 +26,13 @@ _NOTE = f"""
 class UsedFiles:
     """What was used in some days, and for which contents: `(first_seen_at, size_bytes)` of each.
 
-    `rejects`: rows of them were rejected. `looking_seconds`: how long discovery went on, in
+    `looking_seconds`: how long discovery went on, in
     `looking_spans` days.
     """
 
     discovery: Usage
     batches: Usage
     batch_count: int
-    rejects: bool
     files: Sequence[tuple[datetime, int]]
     looking_seconds: float
     looking_spans: int
@@ -75,7 +74,7 @@ def of_days(connection: Connection, ingestion: str, days: int) -> UsedFiles:
     }
     files = connection.execute(
         text(f"""
-            SELECT c.first_seen_at, c.size_bytes, a.rejected
+            SELECT c.first_seen_at, c.size_bytes
             FROM ingest.usage u
             JOIN ingest.attempts a USING (batch_id) JOIN ingest.contents c USING (content_id)
             WHERE u.ingestion = :ingestion AND u.day >= {since} AND u.batch_id <> ''
@@ -87,7 +86,6 @@ def of_days(connection: Connection, ingestion: str, days: int) -> UsedFiles:
         _usage(looked),
         _usage(batches),
         0 if batches is None else batches.notes,
-        any(row.rejected for row in files),
         [(row.first_seen_at, row.size_bytes) for row in files],
         0.0 if looked is None else looked.seconds,
         0 if looked is None else looked.notes,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ingest_assets.cost.estimate import Estimate, estimate
 from ingest_assets.cost.prices import PricesFileError, load_prices, prices_path
-from ingest_assets.cost.workload import Measured, arrivals
+from ingest_assets.cost.workload import Arrivals, Measured, arrivals
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.listed import Listed
 from ingest_assets.engine.preview.report import Preview
@@ -23,8 +23,15 @@ def measured_of(trial: Trial, read_bytes: int) -> Measured | None:
     return Measured(
         cpu_seconds_per_byte=trial.cpu_seconds / read_bytes,
         table_bytes_per_byte=trial.data_bytes / read_bytes,
-        rejects=any(file.outcome and file.outcome.rejected for file in good),
+        data_files_per_batch=trial.data_files / len(trial.batches),
+        rejecting_share=trial.rejecting_share,
     )
+
+
+def arrivals_of(ingestion: Ingestion, listed: Listed) -> Arrivals:
+    """How the files that were found have come."""
+    files = [(file.modified_at, file.size_bytes) for file in listed.files]
+    return arrivals(files, ingestion.source.discovery.interval_seconds)
 
 
 def with_cost(
@@ -41,10 +48,7 @@ def with_cost(
         return replace(found, cost_refusal=str(error))
     made: Estimate = estimate(
         ingestion,
-        arrivals(
-            [(file.modified_at, file.size_bytes) for file in listed.files],
-            ingestion.source.discovery.interval_seconds,
-        ),
+        arrivals_of(ingestion, listed),
         measured,
         prices,
         listed_objects=listed.found.listed,

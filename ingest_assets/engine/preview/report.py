@@ -187,6 +187,7 @@ class TableSeen:
     schema_version: int | None
     changes: tuple[SchemaChangeSeen, ...] = ()
     ddl: tuple[str, ...] = ()
+    commits: int = 0
     data_files: int = 0
     data_bytes: int = 0
     refusal: str | None = None
