@@ -17,6 +17,7 @@ from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.jobs import build_resolve_job
 from ingest_assets.orchestration.lazy_repository import LazyRepository
 from ingest_assets.orchestration.names import IO_MANAGER_KEY
+from ingest_assets.orchestration.preview_job import build_preview_job
 from ingest_assets.orchestration.reconcile_job import build_reconcile_job
 from ingest_assets.orchestration.replay_job import build_replay_job
 from ingest_assets.orchestration.upkeep import build_upkeep_sensor
@@ -30,7 +31,12 @@ def _definitions(declarations: Sequence[Declaration]) -> dg.Definitions:
     return dg.Definitions.merge(
         *(S3ToIceberg(ingestion).definitions() for ingestion in ingestions),
         dg.Definitions(
-            jobs=[build_resolve_job(), build_replay_job(), build_reconcile_job()],
+            jobs=[
+                build_resolve_job(),
+                build_replay_job(),
+                build_reconcile_job(),
+                build_preview_job(),
+            ],
             sensors=[build_upkeep_sensor(ingestions)],
             resources={IO_MANAGER_KEY: IcebergIOManager()},
             executor=dg.in_process_executor,

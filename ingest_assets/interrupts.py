@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -92,7 +93,7 @@ def in_threads(act: Callable[[T], R], items: Iterable[T], threads: int) -> list[
     pool = ThreadPoolExecutor(threads)
     try:
         with held_back():
-            futures = [pool.submit(act, item) for item in items]
+            futures = [pool.submit(copy_context().run, act, item) for item in items]
         wait_for(futures)
         return [future.result() for future in futures]
     finally:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "alerts": "Show what people were told of an ingestion, or try a channel.",
     "check": "Validate the declarations, without any service.",
     "config": "Show the resolved settings, without secrets.",
+    "cost": "Show what ingestions cost: estimated, and really used.",
     "delete": "Retire an ingestion; its table and history stay, unless you say otherwise.",
     "demo": "Run everything on this machine, with files that keep arriving.",
     "dev": "Run the Dagster UI and daemon on your own ingestions.",

@@ -1,16 +1,22 @@
 """Which files there are, found as the declaration says: by listing, notifications, or both."""
 
+import logging
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ingest_assets.cost.meter import METER
+from ingest_assets.cost.usage import Usage
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.discovery import discover, wanted_objects
 from ingest_assets.engine.notifications import Received, drain
+from ingest_assets.errors import LedgerError
 from ingest_assets.files.notifications.errors import QueueError
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import notifications
+from ingest_assets.ledger import notifications, usage
 from ingest_assets.ledger.listing import Seen
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,25 @@ def find_files(
         ObjectStoreError: the source cannot be listed, or its objects not be looked at.
         LedgerError: Postgres does not answer.
     """
+    with METER.span() as counted:
+        try:
+            return _found(deployment, ingestion, time_limit)
+        finally:
+            _note(deployment, ingestion, counted.usage)
+
+
+def _note(deployment: Deployment, ingestion: Ingestion, used: Usage) -> None:
+    """What was asked is in the ledger, for its cost; that it is not is no reason to fail."""
+    if used == Usage():
+        return
+    try:
+        with deployment.ledger.transaction() as connection:
+            usage.note(connection, ingestion.name, used)
+    except LedgerError as error:
+        logger.warning("The requests of discovery are not counted: %s", error)
+
+
+def _found(deployment: Deployment, ingestion: Ingestion, time_limit: timedelta | None) -> Arrivals:
     discovery = ingestion.source.discovery
     if discovery.queue_url is None:
         return Arrivals(discover(deployment, ingestion, time_limit))

@@ -3,10 +3,11 @@
 import contextlib
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_lines import log_committed, log_read
+from ingest_assets.engine.batch_usage import Usage, usage_so_far, used_since
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
@@ -15,7 +16,7 @@ from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
 from ingest_assets.errors import CatalogError, Fate, IngestError, LedgerError
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, leases, outcomes, registry
+from ingest_assets.ledger import batches, leases, outcomes, registry, usage
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.logs import about
 from ingest_assets.tables.commit import Committed, Steps, commit
@@ -48,6 +49,7 @@ class BatchWork:
     lease: KeptLease
     may_create: bool
     run_id: str | None = None
+    used_before: Usage = field(default_factory=usage_so_far)
 
     def _told(self) -> contextlib.AbstractContextManager[None]:
         """What is logged inside is about this batch."""
@@ -114,20 +116,23 @@ class BatchWork:
             steps = Steps(lambda: reached(Step.TABLE_LOADED, batch_id), lease_checked)
             committed = commit(staged.main, self.lease.is_held, steps)
             reached(Step.COMMITTED, batch_id)
-        if not self._finish(committed.snapshot_id):
+        if not self._finish(committed.snapshot_id, used_since(self.used_before, staged)):
             logger.info("Batch %s was taken over by recovery, which decides", batch_id)
         reached(Step.MARKED, batch_id)
         return committed
 
-    def _finish(self, snapshot_id: int | None) -> bool:
+    def _finish(self, snapshot_id: int | None, used: Usage | None = None) -> bool:
         with self.deployment.ledger.transaction() as connection:
-            return outcomes.finish(
+            is_ours = outcomes.finish(
                 connection,
                 self.claimed.batch_id,
                 self.claimed.token,
                 snapshot_id=snapshot_id,
                 backoff=self.ingestion.retries.waits,
             )
+            if is_ours and used is not None:
+                usage.note(connection, self.ingestion.name, used, self.claimed.batch_id)
+            return is_ours
 
     def _open_state(self) -> SchemaState:
         """The schema to begin with; what is decided between two looks is looked at again."""

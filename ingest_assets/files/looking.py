@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from threading import Event
 
+from ingest_assets.cost.meter import METER
 from ingest_assets.errors import ObjectStoreError
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import SourceStore
@@ -33,6 +34,7 @@ def look_at(store: SourceStore, keys: Collection[str]) -> Looked:
         StoreUnreachableError: the store did not answer; nothing is known of any of them.
         ObjectStoreError: the store has no such bucket, or lets nothing of it be seen.
     """
+    METER.add(get_requests=len(set(keys)))
     ordered, silence = sorted(set(keys), key=str.encode), Event()
     told_of = in_threads(lambda key: _head(store, key, silence), ordered, _THREADS)
     found = dict(zip(ordered, told_of, strict=True))

@@ -18,6 +18,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import NotFoundError, PermissionDeniedError
 
+from ingest_assets.cost.meter import METER
 from ingest_assets.errors import SourceChangedError
 from ingest_assets.files import object_store
 from ingest_assets.files.clients import S3Client, S3Clients
@@ -73,6 +74,7 @@ class SourceStore:
         """
         with self._explained():
             for page in self._s3_pages(after) if self._is_s3 else self._other_pages(after):
+                METER.add(list_requests=0 if self._is_local else 1)
                 files = [file for file in page if is_file(file.key)]
                 odd = [file for file in files if not is_text(file.key)]
                 for file in odd:
@@ -85,7 +87,7 @@ class SourceStore:
 
     def _s3_pages(self, after: str | None) -> Iterator[list[SourceFile]]:
         beginning = {} if after is None else {"StartAfter": self._source.prefix + after}
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
+        pages = self._client.boto3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket,
             Prefix=self._source.prefix,
             PaginationConfig={"PageSize": PAGE_FILES},
@@ -167,7 +169,7 @@ class SourceStore:
                     meta = obstore.head(self._looks, path)
                     etag, modified_at = meta["e_tag"] or "", meta["last_modified"]
                     return self._file(path, meta["size"], etag, modified_at)
-            listed = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=path, MaxKeys=1)
+            listed = self._client.boto3.list_objects_v2(Bucket=self._bucket, Prefix=path, MaxKeys=1)
             for item in listed.get("Contents", []):
                 if item["Key"] == path:
                     return self._file(path, item["Size"], item["ETag"], item["LastModified"])
@@ -212,7 +214,7 @@ class SourceStore:
             data = self._local.read(file, start, end)
         elif self._is_s3 and not object_store.is_addressable(path):
             extra = {} if is_whole else {"Range": f"bytes={start}-{end - 1}"}
-            answer = self._s3.get_object(
+            answer = self._client.boto3.get_object(
                 Bucket=self._bucket, Key=path, IfMatch=f'"{file.etag}"', **extra
             )
             data = answer["Body"].read()
@@ -221,6 +223,7 @@ class SourceStore:
             if not is_whole:
                 options["range"] = (start, end)
             data = bytes(obstore.get(self._store, path, options=options).bytes())
+        METER.add(get_requests=0 if self._is_local else 1, read_bytes=len(data))
         if len(data) != end - start:
             raise SourceChangedError(
                 f"{file.uri} gave {len(data)} bytes from offset {start} where the listing "
@@ -235,10 +238,6 @@ class SourceStore:
     @cached_property
     def _client(self) -> S3Client:
         return self._clients.of(self._connection)
-
-    @property
-    def _s3(self) -> Any:
-        return self._client.boto3
 
     @cached_property
     def _store(self) -> Any:

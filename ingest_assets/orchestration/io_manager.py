@@ -23,6 +23,7 @@ from ingest_assets.engine.staging import StagedBatch
 from ingest_assets.files.partition_key import key_of
 from ingest_assets.ledger import lookup
 from ingest_assets.orchestration.frames import frame_of, table_of
+from ingest_assets.orchestration.usage_metadata import usage_metadata
 from ingest_assets.tables import user_tables
 
 PARTITION_COLUMN = "partition_column"
@@ -83,6 +84,7 @@ class IcebergIOManager(dg.IOManager):
                 "snapshot_id": str(committed.snapshot_id),
                 "removed_rows": committed.removed_rows,
                 "rewritten_data_files": committed.rewritten_files,
+                **usage_metadata(batch.work.deployment, batch.work.claimed.batch_id),
             }
         )
         context.log.info(

@@ -19,6 +19,7 @@ from ingest_assets.ledger.reports import FileReport
 from ingest_assets.orchestration import check_reporting, events, reporting
 from ingest_assets.orchestration.names import asset_key, is_asked_by_person, location_of
 from ingest_assets.orchestration.table_checks import table_evaluations
+from ingest_assets.orchestration.usage_metadata import usage_metadata
 from ingest_assets.schema.types import columns_from_json
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,10 @@ class RunReport:
         context, key = self._context, asset_key(self._ingestion)
         location = location_of(context.run)
         materializations = reporting.materializations(batch.files, columns, days)
+        if materializations:  # of the newest, as the columns are
+            partition_key, metadata = materializations[-1]
+            used = usage_metadata(self._services, batch.batch_id)
+            materializations[-1] = (partition_key, {**metadata, **used})
         events.log_materializations(context, key, materializations)
         observations = reporting.observations(self._ingestion, batch.files, location)
         events.log_observations(context, key, observations)

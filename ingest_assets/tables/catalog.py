@@ -18,6 +18,7 @@ from ingest_assets.errors import CatalogError, ConfigurationError
 from ingest_assets.settings import Settings, postgres_url, public_properties, public_url
 from ingest_assets.silence import KEEPALIVES, connection_options
 from ingest_assets.tables.catalog_errors import reachable
+from ingest_assets.tables.counted_io import CLASS_NAME
 
 __all__ = [
     "Catalog",
@@ -37,6 +38,7 @@ reads and writes single rows."""
 _REST_SECONDS = (10, 120)
 """To connect, and for a part of an answer; a commit that takes longer is of unknown outcome."""
 
+_FILE_IO = "py-io-impl"
 # Either says which catalog it is; without both the configuration only adds to the default one.
 _KINDS = ("type", "py-catalog-impl")
 
@@ -80,6 +82,11 @@ def is_in_our_postgres(settings: Settings) -> bool:
         raise ConfigurationError(f"PyIceberg's configuration does not hold: {error}") from error
 
 
+def _is_arrows(warehouse: str) -> bool:
+    """PyIceberg would take PyArrow's file systems for it, of which ours is one that counts."""
+    return warehouse.startswith(("file://", "s3://", "s3a://", "gs://"))
+
+
 def _names_a_catalog(configured: Mapping[str, object]) -> bool:
     return any(name in configured for name in ("uri", *_KINDS))
 
@@ -96,6 +103,8 @@ def load_catalog(settings: Settings, *, as_it_is: bool = False) -> Catalog:
         LedgerError: the embedded Postgres does not start.
     """
     properties = catalog_properties(settings)
+    if _FILE_IO not in properties and _is_arrows(properties.get("warehouse", "")):
+        properties = {**properties, _FILE_IO: CLASS_NAME}
     if as_it_is:
         properties |= {"init_catalog_tables": "false"}
     shown = public_properties(properties)

@@ -34,6 +34,8 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: 5px 12px 5px 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 4.5em; }
 th { color: var(--dim); font-weight: 600; white-space: nowrap; }
+td:first-child { min-width: 9em; }
+.number { padding-right: 24px; }
 tr:last-child td { border-bottom: 0; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { background: var(--code); border-radius: 8px; padding: 10px 14px; overflow-x: auto;

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ingest_assets.cost.workload import files_a_batch
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview import seen
+from ingest_assets.engine.preview.cost import arrivals_of, with_cost
 from ingest_assets.engine.preview.formats import DetectedFiles, detected_files, format_seen
 from ingest_assets.engine.preview.known_files import KnownFiles, known_files
 from ingest_assets.engine.preview.listed import Listed, connection_seen, listed
@@ -41,6 +43,7 @@ class _Asked:
     files: int
     is_declared: bool
     detects_format: bool
+    files_a_batch: int | None
 
 
 def preview(
@@ -50,17 +53,19 @@ def preview(
     files: int = FILES,
     is_declared: bool = True,
     detects_format: bool = False,
+    files_per_commit: int | None = None,
 ) -> Preview:
     """What would happen to the first `files` files; nothing is written, anywhere.
 
     The ingestion need not stand in a file. With `detects_format` its format is replaced by the one
-    that the files have by their names and bytes. Whatever stands in the way, of the store, the
-    table or the files, is in the preview and is not raised.
+    that the files have by their names and bytes. `files_per_commit`: so many come at a time; left
+    out, it is told from when they came. Whatever stands in the way, of the store, the table or the
+    files, is in the preview and is not raised.
 
     Raises:
         ConnectionsFileError: the declaration names a connection that there is not.
     """
-    asked = _Asked(ingestion, files, is_declared, detects_format)
+    asked = _Asked(ingestion, files, is_declared, detects_format, files_per_commit)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ingest-preview-") as spool:
         found = _previewed(deployment, asked, Path(spool))
@@ -166,7 +171,15 @@ def _read(
         return replace(begun, format=shown, problems=(_unreadable(shown.reason),))
     try:
         opened = opened_table(services, ingestion)
-        trial = tried(ingestion, store, opened, chosen.files, SAMPLE_ROWS)
+        came = arrivals_of(ingestion, chosen.listed)
+        trial = tried(
+            ingestion,
+            store,
+            opened,
+            chosen.files,
+            sample_rows=SAMPLE_ROWS,
+            files_a_batch=asked.files_a_batch or files_a_batch(ingestion, came),
+        )
     except IngestError as error:
         return replace(begun, problems=(str(error),))
     prefix = ingestion.source.uri_of("")
@@ -188,7 +201,8 @@ def _read(
         problems=(opened.refusal,) if opened.refusal else (),
         notes=tuple(_notes(trial, store, chosen, opened.note)),
     )
-    return replace(whole, suggestions=suggestions(ingestion, whole, trial))
+    whole = replace(whole, suggestions=suggestions(ingestion, whole, trial))
+    return with_cost(services.deployment, ingestion, whole, trial, chosen.listed)
 
 
 def _unreadable(reason: str) -> str:

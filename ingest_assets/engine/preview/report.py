@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ingest_assets.cost.estimate import Estimate
+from ingest_assets.cost.workload import Measured
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ class TableSeen:
     schema_version: int | None
     changes: tuple[SchemaChangeSeen, ...] = ()
     ddl: tuple[str, ...] = ()
+    commits: int = 0
     data_files: int = 0
     data_bytes: int = 0
     refusal: str | None = None
@@ -233,6 +235,7 @@ class Preview:
     ledger_states: tuple[tuple[str, int], ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     cost: Estimate | None = None
+    measured: Measured | None = None
     cost_refusal: str | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -253,6 +256,8 @@ class Preview:
         told: dict[str, Any] = _plain(asdict(self))
         for column, seen in zip(told["columns"], self.columns, strict=True):
             column["null_ratio"] = round(seen.null_ratio, 4)
+        if self.cost is not None:
+            told["cost"]["amount"] = self.cost.amount
         return told | {"rows": self.row_count, "needs_attention": self.needs_attention}
 
 

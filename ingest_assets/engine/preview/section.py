@@ -56,7 +56,7 @@ def grid(
     return Grid(
         tuple(columns),
         tuple(tuple(row) for row in rows),
-        tuple(tones) if tones is not None else ("plain",) * len(rows),
+        tuple(tones) if tones is not None else tuple("plain" for _ in rows),
         frozenset(numbers),
         most,
     )
@@ -78,6 +78,10 @@ def counted(count: int, word: str, plural: str | None = None) -> str:
 def money(amount: float, currency: str) -> str:
     """The amount with as many digits as say something."""
     digits = 2 if amount >= 1 or amount == 0 else 4
-    if 0 < amount < 0.0001:
-        return f"< 0.0001 {currency}"
-    return f"{amount:,.{digits}f} {currency}"
+    shown = "< 0.0001" if 0 < amount < 0.0001 else f"{amount:,.{digits}f}"
+    return f"{shown} {currency}".rstrip()
+
+
+def quantity(number: float) -> str:
+    """The number as a whole one, or with the digits that say something."""
+    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.3g}"

@@ -59,7 +59,7 @@ def columns_seen(trial: Trial) -> tuple[ColumnSeen, ...]:
     """The columns of the table as it would be; without any good file, those that files have."""
     before = {column.name: column for column in trial.opened.before or ()}
     having = Counter(name for file in trial.tried for name in _names(file))
-    notes = trial.main.notes
+    notes = trial.notes
     rows = sum(note.rows for note in notes)
     return tuple(
         ColumnSeen(
@@ -114,13 +114,13 @@ def sample_seen(
 ) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...]]:
     """The columns' names and the first rows, as texts."""
     names = tuple(column.name for column in trial.columns)
-    rows = [row for note in trial.main.notes for row in note.first][:sample_rows]
+    rows = [row for note in trial.notes for row in note.first][:sample_rows]
     return names, tuple(tuple(shown(row.get(name)) for name in names) for row in rows)
 
 
 def rejected_seen(trial: Trial, prefix: str) -> tuple[RejectedRow, ...]:
     """The first rows that would be rejected."""
-    noted = [row for note in trial.rejected.notes for row in note.first]
+    noted = [row for note in trial.rejected_notes for row in note.first]
     return tuple(
         RejectedRow(
             str(row["_source_file"]).removeprefix(prefix),
@@ -136,7 +136,7 @@ def rescued_seen(trial: Trial, prefix: str) -> tuple[RescuedColumn, ...]:
     """Of each field with rescued values: how many, and the first of them."""
     counts: Counter[str] = Counter()
     first: dict[str, tuple[dict[str, Any], Any]] = {}
-    for row in _rescued_rows(trial.main.notes):
+    for row in _rescued_rows(trial.notes):
         for name, value in rescued_fields(row).items():
             counts[name] += 1
             first.setdefault(name, (row, value))
@@ -189,21 +189,18 @@ def _files(keys: tuple[str, ...]) -> str:
 
 
 def _quality(trial: Trial) -> Iterator[CheckSeen]:
-    """A check for each quality rule, from the results that stand with the outcomes."""
+    """A check for each quality rule, from what stands in `detail["quality"]` of the outcomes."""
     found: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
     for file in trial.tried:
-        if file.outcome is not None:
-            for result in file.outcome.detail.get("quality", []):
-                found[str(result.get("check") or result.get("name"))].append(
-                    (file.source.key, result)
-                )
+        told = {} if file.outcome is None else file.outcome.detail.get("quality") or {}
+        for result in told.get("results", ()):
+            found[result["name"]].append((file.source.key, result))
     for name, results in found.items():
-        failed = tuple(key for key, result in results if not result.get("passed", True))
-        rows = sum(int(result.get("failed_rows") or 0) for _, result in results)
+        failed = [(key, result) for key, result in results if result["outcome"] != "passed"]
         yield CheckSeen(
             name,
             passed=not failed,
-            is_blocking=any(bool(result.get("blocking")) for _, result in results),
-            said=f"{rows} rows break it in {len(failed)} files" if failed else "holds",
-            failed=failed,
+            is_blocking=any(result["on_fail"] == "fail_file" for _, result in results),
+            said=str(failed[0][1].get("said") or "does not hold") if failed else "holds",
+            failed=tuple(key for key, _ in failed),
         )

@@ -91,10 +91,10 @@ def _partitioning(
         return
     table_bytes = trial.data_bytes / read * found.size_bytes
     days: dict[str, Counter[int]] = {}
-    for note in trial.main.notes:
+    for note in trial.notes:
         for name, counts in note.days.items():
             days.setdefault(name, Counter()).update(counts)
-    rows = sum(note.rows for note in trial.main.notes)
+    rows = sum(note.rows for note in trial.notes)
     filled = {name: c for name, c in days.items() if c and sum(c.values()) >= 0.99 * rows}
     if not filled:
         return

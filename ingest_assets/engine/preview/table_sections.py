@@ -12,6 +12,7 @@ from ingest_assets.engine.preview.section import (
     counted,
     grid,
     money,
+    quantity,
 )
 
 _SHOWN_KEYS = 3
@@ -112,7 +113,7 @@ def table(found: Preview) -> Iterator[Block]:
     if seen.data_files:
         yield Said(
             f"These files would make {counted(seen.data_files, 'data file')} of "
-            f"{bytes_text(seen.data_bytes)} in one commit.",
+            f"{bytes_text(seen.data_bytes)} in {counted(seen.commits, 'commit')}, as they came.",
             "dim",
         )
 
@@ -133,7 +134,7 @@ def cost(found: Preview) -> Iterator[Block]:
         return
     yield Said(f"About {money(estimate.amount, estimate.currency)} a month.")
     rows = [
-        [line.name, f"{line.quantity:,.4g} {line.unit}", money(line.amount, ""), line.how]
+        [line.name, f"{quantity(line.quantity)} {line.unit}", money(line.amount, ""), line.how]
         for line in estimate.lines
     ]
     yield grid(["for", "quantity", estimate.currency, "from"], rows, numbers=(estimate.currency,))

@@ -33,6 +33,7 @@ def table_seen(ingestion: Ingestion, trial: Trial) -> TableSeen:
         opened.version,
         tuple(SchemaChangeSeen(*key, tuple(keys)) for key, keys in found.items()),
         tuple(opened.target.ddl()),
+        len(trial.batches),
         trial.data_files,
         trial.data_bytes,
         opened.refusal,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ingest_assets.engine.preview.noted_rows import NotingSink
+from ingest_assets.engine.preview.noted_rows import Notes, NotingSink
 from ingest_assets.engine.preview.opened_table import OpenedTable
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.stager import Stager
@@ -20,6 +20,7 @@ from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.policy import Decision, decide
+from ingest_assets.tables.data_files import DataFile
 from ingest_assets.tables.rejected import rejected_rows
 
 
@@ -38,18 +39,51 @@ class TriedFile:
     unread: str | None = None
 
 
-@dataclass
-class Trial:
-    """What became of the files, and what the table would have become."""
+@dataclass(frozen=True)
+class TriedBatch:
+    """What the files of one commit have written to nowhere."""
 
-    opened: OpenedTable
     main: NotingSink
     rejected: NotingSink
+
+    def data_files(self) -> list[DataFile]:
+        """Every row is in a closed data file; these are they."""
+        return [*self.main.written(), *self.rejected.written()]
+
+
+@dataclass
+class Trial:
+    """What became of the files, and what the table would have become.
+
+    `cpu_seconds`: processor time as an ingestion takes it, without that of `observing_cpu_seconds`,
+    in which each file is looked at for its own schema.
+    """
+
+    opened: OpenedTable
+    batches: list[TriedBatch] = field(default_factory=list)
     tried: list[TriedFile] = field(default_factory=list)
     refused_rows: list[dict[str, object]] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    observing_cpu_seconds: float = 0.0
     data_files: int = 0
     data_bytes: int = 0
+
+    @property
+    def notes(self) -> list[Notes]:
+        """Of the rows that would be written."""
+        return [note for batch in self.batches for note in batch.main.notes]
+
+    @property
+    def rejected_notes(self) -> list[Notes]:
+        """Of the rows that would be rejected."""
+        return [note for batch in self.batches for note in batch.rejected.notes]
+
+    @property
+    def rejecting_share(self) -> float:
+        """The share of the batches with rejected rows; 0 without any batch."""
+        rejecting = sum(bool(batch.rejected.notes) for batch in self.batches)
+        return rejecting / len(self.batches) if self.batches else 0.0
 
     @property
     def columns(self) -> Columns:
@@ -62,28 +96,35 @@ def tried(
     store: Beginnings,
     opened: OpenedTable,
     files: Sequence[SourceFile],
+    *,
     sample_rows: int,
+    files_a_batch: int,
 ) -> Trial:
     """Every file has the outcome that ingestion would give it; nothing of it is kept.
+
+    Rows are written in batches of so many files, so that data files are as large as they would be.
 
     Raises:
         CatalogError, LedgerError, ConfigurationError: what fails a batch as a whole.
     """
-    trial = Trial(
-        opened,
-        NotingSink(opened.target, "preview", sample_rows),
-        NotingSink(opened.rejected, "preview-rejected", sample_rows),
-    )
-    stager = Stager(
-        store, ingestion, opened.state, trial.main, trial.rejected, ingested_at=datetime.now(UTC)
-    )
-    started = time.monotonic()
-    for number, source in enumerate(files, 1):
-        trial.tried.append(_tried(stager, store, number, source, trial))
-    written = trial.main.written()
-    trial.data_files = len(written)
-    trial.data_bytes = sum(data_file.file_size_in_bytes for data_file in written)
+    trial = Trial(opened)
+    started, cpu_before = time.monotonic(), time.process_time()
+    for first in range(0, len(files), files_a_batch):
+        batch = TriedBatch(
+            NotingSink(opened.target, f"preview-{first}", sample_rows),
+            NotingSink(opened.rejected, f"preview-{first}-rejected", sample_rows),
+        )
+        trial.batches.append(batch)
+        stager = Stager(
+            store, ingestion, opened.state, batch.main, batch.rejected, datetime.now(UTC)
+        )
+        for number, source in enumerate(files[first : first + files_a_batch], first + 1):
+            trial.tried.append(_tried(stager, store, number, source, trial))
+        written = batch.data_files()
+        trial.data_files += len(written)
+        trial.data_bytes += sum(data_file.file_size_in_bytes for data_file in written)
     trial.seconds = time.monotonic() - started
+    trial.cpu_seconds = time.process_time() - cpu_before - trial.observing_cpu_seconds
     return trial
 
 
@@ -98,7 +139,7 @@ def _tried(
         content = None  # the stager meets it too, and says what becomes of the file
     observed = decision = None
     if content is not None:
-        reader, state = stager.reader, stager.state
+        reader, state, cpu_before = stager.reader, stager.state, time.process_time()
         try:
             observed = reader.observe(content, None)
             if state.columns is not None:
@@ -106,6 +147,7 @@ def _tried(
                 decision = decide(state.columns, reader.observe(content, state.columns), rules)
         except IngestError:
             observed = decision = None
+        trial.observing_cpu_seconds += time.process_time() - cpu_before
     (outcome,) = stager.outcomes([_claimed(number, source)])
     if outcome.error_type == "RejectedRatioError" and content is not None:
         columns = stager.state.columns or (observed.columns if observed else ())

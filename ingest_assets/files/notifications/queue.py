@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ingest_assets.cost.meter import METER
 from ingest_assets.files.clients import S3Client, S3Clients
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.notifications.errors import explained
@@ -76,6 +77,7 @@ class Queue:
         return found
 
     def _receive(self, wait_seconds: int) -> list[Message]:
+        METER.add(queue_requests=1)
         with self._explained():
             answer = self._client.receive_message(
                 QueueUrl=self.url,
@@ -106,6 +108,7 @@ class Queue:
             {"Id": str(number), "ReceiptHandle": message.receipt}
             for number, message in enumerate(messages)
         ]
+        METER.add(queue_requests=1)
         try:
             answer = self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
