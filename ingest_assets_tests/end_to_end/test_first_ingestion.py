@@ -93,7 +93,7 @@ def test_a_reader_who_never_saw_dagster_comes_to_its_end(
     assert re.search(r"bad\.jsonl.*DEAD_LETTER|DEAD_LETTER.*bad\.jsonl", said), said
     assert "not_null" in said
     assert "orders: 1 SUCCESS; 2 rows" in said
-    assert [content["kind"] for content in web.contents][0] == "test"
+    assert web.contents[0]["kind"] == "test"
     assert any("bad.jsonl" in str(content) for content in web.contents[1:])
     assert schedule.endswith(_DEV)
     terminal(schedule.removesuffix(_DEV))
