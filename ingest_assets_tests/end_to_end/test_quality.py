@@ -5,6 +5,7 @@ from typing import Any
 
 from ingest_assets.engine.replay import Choice, plan_replay, replay
 from ingest_assets.ledger.states import FileStatus
+from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
 Rules = list[dict[str, Any]]
@@ -222,3 +223,31 @@ def test_a_file_that_a_rule_refused_goes_in_when_the_rule_is_changed_and_it_is_r
     assert workshop.ingest(quality=mended).counts == {"SUCCESS": 1}
     assert workshop.order_ids() == [1]
     assert checks_of(workshop, "a.jsonl")["accepted_status"][0]
+
+
+def test_the_command_line_says_which_rule_refused_a_file(product: Product) -> None:
+    rules: Rules = [
+        {"sql": "amount >= 0", "name": "no_debts", "blocking": True},
+        {"unique": ["order_id"]},
+    ]
+    path = product.declare(quality=rules)
+    product.put("a.jsonl", lines(order(1), order(1)))
+    product.put("b.jsonl", lines(order(2), order(3, amount=-1)))
+    done = product("run", "orders")
+    assert done.returncode == 3
+    assert "leaked" not in done.stderr, done.stderr
+    told = " ".join(done.stdout.split())
+    assert "1 DEAD_LETTER, 1 SUCCESS" in told
+    assert "no_debts: 1 of 2 rows" in told
+    assert "1 file in the table breaks unique_order_id" in told
+    (bad,) = product.json("files", "orders", "--status", "DEAD_LETTER")
+    assert bad["error_type"] == "QualityError"
+    assert "no_debts: 1 of 2 rows break it: amount >= 0 holds. Row 2 (amount=-1.0)" in bad["error"]
+    path.write_text(path.read_text().replace("amount >= 0", "amount >= -1"))
+    assert product("replay", "orders", "--status", "DEAD_LETTER", "--yes").returncode == 0
+    assert product("run", "orders").returncode == 0
+    assert product.table_rows("raw.orders") == 4
+    path.write_text(path.read_text().replace("no_debts", "rows_parsed"))
+    checked = product("check")
+    assert checked.returncode == 2
+    assert "attributes.quality.0.name: 'rows_parsed' is a check that every" in checked.stderr
