@@ -3,6 +3,7 @@
 python -m benchmarks run A [B C] [--repeat 3] [--scale 1.0]
 python -m benchmarks peers [--workloads A B C] [--peers duckdb ...] [--python PATH] [--repeat 1]
 python -m benchmarks large [--formats json csv ...] [--sizes 0.1 1 5]
+python -m benchmarks quality [--repeat 3]
 python -m benchmarks bookkeeping [--files 1000]
 python -m benchmarks load [--files 10000] [--runs 1]
 python -m benchmarks replacements
@@ -24,6 +25,7 @@ from benchmarks import (
     many,
     merging,
     partitions_page,
+    quality,
     replacements,
 )
 from benchmarks.load import load
@@ -83,6 +85,9 @@ def _add_large(commands: Any) -> None:
 
 
 def _add_dagsters_part(commands: Any) -> None:
+    rules = commands.add_parser("quality", help="files with and without rules of quality")
+    rules.add_argument("--repeat", type=int, default=3)
+    rules.set_defaults(act=lambda asked: _print(quality.measure(asked.repeat)))
     books = commands.add_parser("bookkeeping", help="Dagster's cost a file, stock and ours")
     books.add_argument("--files", type=int, default=1000)
     books.set_defaults(act=lambda asked: _print(bookkeeping.run(asked.files)))

@@ -5,7 +5,7 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,13 @@ def measure(workload: Workload, repeat: int, scale: float) -> dict[str, Any]:
         return _summary(workload, ours, startup, floor)
 
 
-def environment(home: Path, database_url: str, format_type: str, prefix: str) -> dict[str, str]:
+def environment(
+    home: Path,
+    database_url: str,
+    format_type: str,
+    prefix: str,
+    quality: Sequence[dict[str, Any]] = (),
+) -> dict[str, str]:
     """Of a user whose one ingestion, `bench`, reads what is under the prefix."""
     defs = home / "defs" / "bench"
     defs.mkdir(parents=True)
@@ -58,6 +64,7 @@ def environment(home: Path, database_url: str, format_type: str, prefix: str) ->
             "source": {"uri": f"s3://{BUCKET}/{prefix}/"},
             "format": {"type": format_type},
             "table": {"identifier": "raw.bench"},
+            "quality": list(quality),
         },
     }
     (defs / "defs.yaml").write_text(json.dumps(declaration))

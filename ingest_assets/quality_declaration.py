@@ -12,7 +12,6 @@ rows that break the rule, `warn` none. `blocking: true` is `on_fail: fail_file` 
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -139,7 +138,7 @@ class QualityRule(Declared):
         """How the failed check is shown: as declared, else an error where the file is kept out."""
         return self.severity or ("error" if self.is_blocking else "warn")
 
-    @property
+    @cached_property
     def check_name(self) -> str:
         """The name of the rule's asset check."""
         if self.name is not None:
@@ -164,8 +163,3 @@ class QualityRule(Declared):
         """The rule compares the file's rows with a table's."""
         is_in_table = self.unique is not None and self.unique.scope == "table"
         return is_in_table or self.foreign_key is not None
-
-    @property
-    def max_age(self) -> timedelta | None:
-        """Of `freshness`."""
-        return None if self.freshness is None else self.freshness.max_age

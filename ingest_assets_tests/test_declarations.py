@@ -20,6 +20,7 @@ from ingest_assets.errors import (
 )
 from ingest_assets.files.connections import Connection, load_connections
 from ingest_assets.ingestion import Ingestion, problems_of
+from ingest_assets.quality_declaration import KINDS, QualityRule
 from ingest_assets.settings import Settings
 
 EVERY_FIELD = """
@@ -824,3 +825,14 @@ def test_a_rule_on_a_column_that_is_not_declared_or_of_another_type_is_found(
     ]
     _declared(tmp_path, "one", {**REQUIRED, "quality": rules})
     assert read_declarations(tmp_path)[1] == []
+
+
+def test_every_rule_stands_in_the_documentation_and_every_example_there_holds() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    examples = re.findall(r"^\| `(\{.+\})` \|", (docs / "quality.md").read_text(), re.MULTILINE)
+    rules = [QualityRule.model_validate(yaml.safe_load(example)) for example in examples]
+    assert {rule.kind for rule in rules} == set(KINDS)
+    for page in ("quality.md", "declaration.md"):
+        blocks = re.findall(r"```yaml\n  quality:\n(.+?)```", (docs / page).read_text(), re.DOTALL)
+        (declared,) = [yaml.safe_load(block) for block in blocks]
+        assert _problems(_with("quality", declared)) == []

@@ -99,6 +99,19 @@ class _ReadingProgress:
             self._bar.stop()
 
 
+def _print_broken_rules(result: PassResult) -> None:
+    """Of the files that are in the table; those that are not say it themselves."""
+    broken = {
+        key: [rule.name for rule in quality.results if not rule.has_passed]
+        for key, quality in result.qualities.items()
+        if not quality.is_all_well
+    }
+    if broken:
+        names = sorted({name for names in broken.values() for name in names})
+        verb = "breaks" if len(broken) == 1 else "break"
+        click.echo(f"{counted(len(broken), 'file')} in the table {verb} {', '.join(names)}")
+
+
 def _print(name: str, result: PassResult) -> None:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in result.counts.items())
     click.echo(
@@ -108,6 +121,7 @@ def _print(name: str, result: PassResult) -> None:
         click.echo(f"{counted(result.rejected, 'row')} rejected: see ingest-assets files {name}")
     if result.received is not None:
         click.echo(f"queue: {result.received.summary()}")
+    _print_broken_rules(result)
     bad = [file for file in result.files.values() if file.outcome != "SUCCESS"]
     if bad:
         table = Table("key", "outcome", "why")

@@ -26,6 +26,7 @@ from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.lost_runs import end_lost_runs, report_late
 from ingest_assets.orchestration.names import BATCH_TAG, IO_MANAGER_KEY
 from ingest_assets.orchestration.tick import plan_again, run_request, run_tick
+from ingest_assets.quality.result import FileQuality
 
 POLL_SECONDS = 0.5
 GIVEN_BACK_AT_MOST = 10
@@ -70,6 +71,15 @@ class PassResult:
     def rejected(self) -> int:
         """The rows of files in the table that could not be read or written."""
         return sum(file.rejected for file in self.files.values() if file.outcome == "SUCCESS")
+
+    @property
+    def qualities(self) -> dict[str, FileQuality]:
+        """What rules say of the files that are in the table, by key."""
+        return {
+            key: FileQuality.from_json(file.detail.get("quality", {}))
+            for key, file in self.files.items()
+            if file.outcome == "SUCCESS"
+        }
 
     @property
     def is_all_well(self) -> bool:

@@ -1,10 +1,18 @@
 """Rules of quality over real services: which rows go into the table, and what is said."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
+import dagster as dg
+import pytest
+
+from ingest_assets.engine import gathered
 from ingest_assets.engine.replay import Choice, plan_replay, replay
 from ingest_assets.ledger.states import FileStatus
+from ingest_assets.orchestration.deadline import Deadline
+from ingest_assets.orchestration.table_checks import watch_table
+from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
 Rules = list[dict[str, Any]]
@@ -222,3 +230,108 @@ def test_a_file_that_a_rule_refused_goes_in_when_the_rule_is_changed_and_it_is_r
     assert workshop.ingest(quality=mended).counts == {"SUCCESS": 1}
     assert workshop.order_ids() == [1]
     assert checks_of(workshop, "a.jsonl")["accepted_status"][0]
+
+
+def test_the_command_line_says_which_rule_refused_a_file(product: Product) -> None:
+    rules: Rules = [
+        {"sql": "amount >= 0", "name": "no_debts", "blocking": True},
+        {"unique": ["order_id"]},
+    ]
+    path = product.declare(quality=rules)
+    product.put("a.jsonl", lines(order(1), order(1)))
+    product.put("b.jsonl", lines(order(2), order(3, amount=-1)))
+    done = product("run", "orders")
+    assert done.returncode == 3
+    assert "leaked" not in done.stderr, done.stderr
+    told = " ".join(done.stdout.split())
+    assert "1 DEAD_LETTER, 1 SUCCESS" in told
+    assert "no_debts: 1 of 2 rows" in told
+    assert "1 file in the table breaks unique_order_id" in told
+    (bad,) = product.json("files", "orders", "--status", "DEAD_LETTER")
+    assert bad["error_type"] == "QualityError"
+    assert "no_debts: 1 of 2 rows break it: amount >= 0 holds. Row 2 (amount=-1.0)" in bad["error"]
+    path.write_text(path.read_text().replace("amount >= 0", "amount >= -1"))
+    assert product("replay", "orders", "--status", "DEAD_LETTER", "--yes").returncode == 0
+    assert product("run", "orders").returncode == 0
+    assert product.table_rows("raw.orders") == 4
+    path.write_text(path.read_text().replace("no_debts", "rows_parsed"))
+    checked = product("check")
+    assert checked.returncode == 2
+    assert "attributes.quality.0.name: 'rows_parsed' is a check that every" in checked.stderr
+
+
+def test_a_large_file_is_judged_as_a_small_one_while_it_streams_to_data_files_of_its_own(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered, "IN_MEMORY_BYTES", 1)
+    rules: Rules = [
+        {"range": {"column": "amount", "min": 0}, "on_fail": "reject_rows"},
+        {"unique": ["order_id"], "on_fail": "reject_rows"},
+        {"sql": "order_id % 10000 <> 7"},
+        {"null_ratio": {"column": "status", "max": 0.5}},
+    ]
+    rows = [order(number, amount=-1 if number % 9000 == 8 else 1) for number in range(60_000)]
+    rows += [order(8), order(9), order(59_999)]  # of 8 the first one is not in the table
+    workshop.put("a.jsonl", lines(*rows))
+    assert workshop.ingest(quality=rules).counts == {"SUCCESS": 1}
+    found = quality(workshop, "a.jsonl")
+    assert found["range_amount"]["row_numbers"] == [9 + 9000 * n for n in range(7)]
+    assert found["unique_order_id"]["row_numbers"] == [60_002, 60_003]
+    assert found["sql_order_id_10000_7"]["failed_rows"] == 6
+    assert found["null_ratio_status"]["rows"] == 60_003 - 9
+    assert len(workshop.rows()) == 60_003 - 9
+    assert len(workshop.rows("raw.orders__rejected")) == 9
+    workshop.put("a.jsonl", lines(order(1), *rows[1:]))
+    rules[1] = {"unique": ["order_id"], "blocking": True}
+    assert workshop.ingest(quality=rules).counts == {"DEAD_LETTER": 1}
+    assert len(workshop.rows()) == 60_003 - 9
+
+
+def table_check(workshop: Workshop, name: str) -> tuple[str, dict[str, Any], int]:
+    """The status and the numbers of its newest evaluation, and how many there are."""
+    key = dg.AssetCheckKey(dg.AssetKey(["raw", "orders"]), name)
+    storage = workshop.instance.event_log_storage
+    records = storage.get_asset_check_execution_history(key, limit=100)
+    assert records[0].event is not None
+    evaluation = records[0].event.dagster_event.event_specific_data  # type: ignore[union-attr]
+    numbers = {name: value.value for name, value in evaluation.metadata.items()}
+    return records[0].status.value, numbers, len(records)
+
+
+def test_freshness_and_volume_are_checks_of_the_table_that_upkeep_goes_on_with(
+    workshop: Workshop,
+) -> None:
+    rules: Rules = [
+        {"freshness": {"max_age": "2h"}},
+        {"volume": {"hours": 1, "min_rows": 2, "max_ratio": 0.5, "last": 3}},
+        {"not_null": ["order_id"]},
+    ]
+    ingestion = workshop.ingestion(quality=rules)
+
+    def upkeep() -> str | None:
+        limit = Deadline(timedelta(seconds=10))
+        return watch_table(workshop.deployment, ingestion, workshop.instance, limit)
+
+    assert upkeep() == "the checks freshness, volume of the table do not pass"
+    workshop.put("a.jsonl", lines(order(1), order(2)))
+    workshop.ingest(quality=rules)
+    assert table_check(workshop, "freshness")[0] == "SUCCEEDED"
+    status, numbers, count = table_check(workshop, "volume")
+    assert (status, numbers) == ("SUCCEEDED", {"window_rows": 2, "window_files": 1})
+    assert upkeep() is None
+    assert table_check(workshop, "volume")[2] == count, "nothing has changed"
+    with workshop.deployment.ledger.transaction() as connection:
+        for table, column in (("batch_totals", "last_success_at"), ("hourly_volume", "hour")):
+            connection.exec_driver_sql(
+                f"UPDATE ingest.{table} SET {column} = {column} - interval '3 hours'"
+            )
+    assert upkeep() == "the checks freshness, volume of the table do not pass"
+    status, numbers, _ = table_check(workshop, "freshness")
+    assert status == "FAILED"
+    assert 3 * 3600 < numbers["age_seconds"] < 3 * 3600 + 600
+    status, numbers, _ = table_check(workshop, "volume")
+    assert (numbers["window_rows"], numbers["median_rows"]) == (0, 0)
+    workshop.put("b.jsonl", lines(order(3)))
+    workshop.ingest(quality=rules)
+    assert table_check(workshop, "freshness")[0] == "SUCCEEDED"
+    assert table_check(workshop, "volume")[0] == "FAILED"

@@ -87,12 +87,31 @@ def _file(rng: random.Random, number: int) -> bytes:
             return json_lines(rows)
 
 
+_RULES = [
+    {"not_null": ["new_0"]},  # a column that the table may lack when a slice is cut
+    {"sql": "round(amount) % 9 <> 4", "on_fail": "reject_rows"},
+    {"unique": ["order_id"], "blocking": True},
+    {"row_count": {"max": 9}, "blocking": True},
+    {"row_count_change": {"max_ratio": 0.4, "last": 3}},
+]
+
+
+def _qualities(workshop: Workshop) -> list[tuple[str, Any]]:
+    with workshop.deployment.ledger.transaction() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT f.key, a.detail->'quality' FROM ingest.attempts a"
+            " JOIN ingest.files f USING (file_id) ORDER BY a.finished_at, a.position"
+        )
+        return [tuple(row) for row in found]
+
+
 def _seen(workshop: Workshop) -> dict[str, Any]:
     """All that may not depend on who read the files."""
     files = workshop.files()
     return {
         "statuses": workshop.statuses(),
         "errors": {key: (row.error, row.rows, row.schema_version) for key, row in files.items()},
+        "qualities": _qualities(workshop),
         "rows": _told(workshop.rows()),
         "rejected": _told(workshop.rows("raw.orders__rejected")),
         "versions": {
@@ -125,12 +144,13 @@ def test_slices_give_what_reading_in_order_gives(
         "on_type_change": rng.choice(["review", "rescue"]),
         "on_new_column": rng.choice(["merge", "merge", "rescue"]),
     }
+    declared = {"schema": rules, "quality": _RULES, "max_rejected_ratio": 0.6}
     cluster = InThisProcess()
     for start in (0, 12):
         for number in range(start, start + 12):
             workshop.put(f"{number:03d}", _file(rng, number))
-        work.engine_pass(workshop.deployment, workshop.ingestion(schema=rules))
-        work.engine_pass(twin.deployment, twin.ingestion(schema=rules), cluster)
+        work.engine_pass(workshop.deployment, workshop.ingestion(**declared))
+        work.engine_pass(twin.deployment, twin.ingestion(**declared), cluster)
     found, expected = _seen(twin), _seen(workshop)
     for name in expected:
         assert found[name] == expected[name]
