@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from ingest_assets.orchestration.reconciling import reconcile_all
+from ingest_assets_tests.chaos import work
 from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines
+from ingest_assets_tests.end_to_end.test_slices import InThisProcess
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
 FEED = {
@@ -134,3 +136,34 @@ def test_rows_that_were_overtaken_are_no_loss_and_a_rollback_brings_their_files_
     assert _said(workshop, table) == []
     catalog.drop_table("raw.orders")
     assert [kind for kind, _ in _said(workshop, table)] == ["table_missing"]
+
+
+def test_a_cluster_merges_as_this_process_does(workshop: Workshop) -> None:
+    for number in range(8):
+        workshop.put(f"{number}", json_lines([_change(i, 10 * i - number) for i in range(4)]))
+    work.engine_pass(workshop.deployment, workshop.ingestion(table=FEED), InThisProcess())
+    assert _table(workshop) == {i: 10 * i for i in range(4)}
+    workshop.put(
+        "9", json_lines([_change(0, 5, "D"), _change(1, 5), _change(2, 50), _change(9, 1)])
+    )
+    work.engine_pass(workshop.deployment, workshop.ingestion(table=FEED), InThisProcess())
+    assert _table(workshop) == {1: 10, 2: 50, 3: 30, 9: 1}
+
+
+def test_the_mode_may_change_in_place(workshop: Workshop) -> None:
+    key = {"write_mode": "merge", "primary_key": ["id"]}
+    workshop.put("1", json_lines([_change(1, 1), _change(1, 2), _change(2, 3)]))
+    assert workshop.ingest().is_all_well
+    workshop.put("2", json_lines([_change(1, 4)]))
+    assert workshop.ingest(table=key).is_all_well
+    assert _table(workshop) == {1: 4, 2: 3}
+    workshop.put("1", json_lines([_change(2, 5), _change(2, 6)]))
+    assert workshop.ingest().is_all_well, "and back: a changed file replaces its own rows"
+    assert sorted((row["id"], row["version"]) for row in workshop.rows()) == [
+        (1, 4),
+        (2, 5),
+        (2, 6),
+    ]
+    workshop.put("3", json_lines([_change(7, 7)]))
+    assert workshop.ingest(table={"write_mode": "overwrite"}).is_all_well
+    assert _table(workshop) == {7: 7}
