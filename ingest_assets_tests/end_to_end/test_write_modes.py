@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import pytest
+
+from ingest_assets.orchestration.reconciling import reconcile_all
+from ingest_assets_tests.chaos import work
 from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines
+from ingest_assets_tests.end_to_end.test_slices import InThisProcess
 from ingest_assets_tests.end_to_end.workshop import Workshop
 
 FEED = {
@@ -84,3 +89,81 @@ def test_files_that_cannot_be_merged_say_why_and_the_others_are(product: Product
         in files["7-fraction"]["error"]
     )
     assert product.table_rows("raw.orders") == 20
+
+
+def _said(workshop: Workshop, table: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """What reconciliation finds, with the files that it is about; the bucket agrees, too."""
+    ingestion = workshop.ingestion(table=table)
+    found = reconcile_all(workshop.deployment, ingestion, workshop.instance, with_bucket=True)
+    return sorted((one.kind.value, one.key) for one in found.disagreements)
+
+
+@pytest.mark.parametrize("table", [FEED, {"write_mode": "overwrite"}], ids=["merge", "overwrite"])
+def test_rows_that_were_overtaken_are_no_loss_and_a_rollback_brings_their_files_back(
+    workshop: Workshop, table: dict[str, Any]
+) -> None:
+    def ingest() -> None:
+        assert workshop.ingest(table=table).is_all_well
+
+    workshop.put("1", json_lines([_change(1, 1), _change(2, 1)]))
+    ingest()
+    first = workshop.deployment.catalog.load_table("raw.orders").current_snapshot()
+    assert first is not None
+    workshop.put("2", json_lines([_change(1, 2), _change(2, 2), _change(3, 2)]))
+    workshop.put("3", json_lines([_change(3, 3)]))
+    ingest()
+    workshop.put("3", json_lines([_change(1, 4)]))
+    ingest()
+    expected = {1: 4, 2: 2, 3: 3} if table == FEED else {1: 4}
+    assert _table(workshop) == expected
+    assert _said(workshop, table) == [], "overtaken rows, and an earlier content's, are as they are"
+
+    catalog = workshop.deployment.catalog
+    catalog.load_table("raw.orders").manage_snapshots().rollback_to_snapshot(
+        first.snapshot_id
+    ).commit()
+    assert {kind for kind, _ in _said(workshop, table)} == {"rolled_back"}
+    ingest()
+    # Of the two contents of `3` the newest alone can be read again.
+    assert _table(workshop) == ({1: 4, 2: 2, 3: 2} if table == FEED else {1: 4})
+    assert _said(workshop, table) == []
+
+    rows = catalog.load_table("raw.orders").scan().to_arrow()
+    catalog.load_table("raw.orders").append(rows.slice(0, 1))
+    [(kind, key)] = _said(workshop, table)
+    assert kind == "rows_doubled"
+    workshop.materialize(str(key), str(key), table=table)
+    assert _said(workshop, table) == []
+    catalog.drop_table("raw.orders")
+    assert [kind for kind, _ in _said(workshop, table)] == ["table_missing"]
+
+
+def test_a_cluster_merges_as_this_process_does(workshop: Workshop) -> None:
+    for number in range(8):
+        workshop.put(f"{number}", json_lines([_change(i, 10 * i - number) for i in range(4)]))
+    work.engine_pass(workshop.deployment, workshop.ingestion(table=FEED), InThisProcess())
+    assert _table(workshop) == {i: 10 * i for i in range(4)}
+    workshop.put(
+        "9", json_lines([_change(0, 5, "D"), _change(1, 5), _change(2, 50), _change(9, 1)])
+    )
+    work.engine_pass(workshop.deployment, workshop.ingestion(table=FEED), InThisProcess())
+    assert _table(workshop) == {1: 10, 2: 50, 3: 30, 9: 1}
+
+
+def test_the_mode_may_change_in_place(workshop: Workshop) -> None:
+    key = {"write_mode": "merge", "primary_key": ["id"]}
+    workshop.put("1", json_lines([_change(1, 1), _change(1, 2), _change(2, 3)]))
+    assert workshop.ingest().is_all_well
+    workshop.put("2", json_lines([_change(1, 4)]))
+    assert workshop.ingest(table=key).is_all_well
+    assert _table(workshop) == {1: 4, 2: 3}
+    workshop.put("1", json_lines([_change(2, 5), _change(2, 6)]))
+    assert workshop.ingest().is_all_well, "and back: a changed file replaces its own rows"
+    assert sorted((row["id"], row["version"]) for row in workshop.rows()) == [
+        (1, 4),
+        (2, 5),
+        (2, 6),
+    ]
+    workshop.put("3", json_lines([_change(7, 7)]))
+    assert workshop.ingest(table={"write_mode": "overwrite"}).is_all_well
+    assert _table(workshop) == {7: 7}
