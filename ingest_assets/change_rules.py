@@ -105,7 +105,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "table.properties", Effect.AT_ONCE, "set by the next commit; one that is left out stays set"
     ),
-    Rule("table", Effect.LATER_FILES, "as the page of the field says"),
+    Rule("table", Effect.LATER_FILES, "what else `table` has holds for rows that come from now on"),
     Rule("transform", Effect.LATER_FILES, _AGAIN),
     Rule("quality", Effect.LATER_FILES, _AGAIN),
     Rule("batch", Effect.AT_ONCE, "for batches that are planned from now on"),
@@ -113,7 +113,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "schedule",
         Effect.AT_ONCE,
-        "the new trigger, which is off, once the code location is loaded again",
+        "once the code location is loaded again; a schedule in place of the sensor, or the other "
+        "way round, is a trigger of its own, which is off at first",
     ),
     Rule("retries", Effect.AT_ONCE, "for tries that fail from now on"),
     Rule(

@@ -39,8 +39,8 @@ def as_applied(ingestion: Ingestion) -> dict[str, Any]:
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldChange]:
     """What differs, in the order of the rules; both as `as_applied` has them.
 
-    A field that one of them lacks is one that its release did not have, and is no change. So is one
-    that is left open on either side: the table itself is asked then.
+    A field that one of them lacks is one that its release did not have, and is no change. Nor is
+    one that is left open now.
     """
     found = []
     for rule in RULES:
@@ -48,8 +48,6 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[FieldCh
         if was == now or was is _ABSENT or now is _ABSENT:
             continue
         if rule.left_open and not now:
-            continue
-        if rule.field == "table.partition_by" and not was:
             continue
         found.append(FieldChange(rule, was, now))
     return found

@@ -86,6 +86,8 @@ def command(
     if quality is not None:
         answered["quality"] = quality
     deployment = Deployment.from_env()
+    if not os.environ.get("INGEST_DEFS"):
+        click.echo(f"INGEST_DEFS is not set: declarations are in {deployment.settings.defs}")
     dialogue = Dialogue(answered, {f: option for f, (option, _) in _OPTIONS.items()}, not yes)
     wizard = Wizard(deployment, dialogue, {}, connects=connect)
     made_by = "`ingest-assets new`"
@@ -97,8 +99,7 @@ def command(
     before = _begin(wizard, name, declared, overwrite=overwrite)
     _ask(wizard, _taken(declared, before))
     ingestion, text = _made(wizard, made_by)
-    place = before.path if before is not None else Path(ingestion.name, FILE_NAME)
-    path = deployment.settings.defs / place
+    path = deployment.settings.defs / (before.path if before else f"{ingestion.name}/{FILE_NAME}")
     show_preview(deployment, ingestion, wizard.look)
     if not dialogue.confirm("write", f"Write {path}?", default=True):
         click.echo("Nothing was written.")

@@ -15,6 +15,7 @@ from ingest_assets.cli.main import EXIT_FILES_NEED_ATTENTION
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.ledger import health
+from ingest_assets.ledger.former import is_former
 from ingest_assets.ledger.health import Health
 from ingest_assets.ledger.standing import Standing, standings
 from ingest_assets.orchestration.triggers import TriggerState, trigger_states
@@ -104,7 +105,11 @@ def _as_json(line: _Line) -> dict[str, Any]:
 
 
 def _print(lines: list[_Line]) -> None:
-    """A table on a terminal; elsewhere a line a row below the header, fields parted by tabs."""
+    """A table on a terminal; elsewhere a line a row below the header, fields parted by tabs.
+
+    Without former ingestions, whose names are another's by now.
+    """
+    lines = [line for line in lines if not is_former(line.health.ingestion)]
     styles = ["bold red" if line.needs_attention else "" for line in lines]
     print_rows(_COLUMNS, [_cells(line) for line in lines], f"{len(lines)} ingestions", styles)
 

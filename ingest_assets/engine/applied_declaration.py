@@ -8,7 +8,8 @@ from ingest_assets.declared_changes import (
     refusal,
 )
 from ingest_assets.deployment import Deployment
-from ingest_assets.errors import UnknownIngestionError
+from ingest_assets.engine.batch_work import open_table
+from ingest_assets.errors import TableOwnershipError, UnknownIngestionError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import applied_declaration, schema_versions
 from ingest_assets.tables.catalog import table_exists
@@ -60,9 +61,20 @@ def _changes(deployment: Deployment, ingestion: Ingestion) -> list[FieldChange]:
     found = changes(before, as_applied(ingestion))
     if not any(change.is_refused for change in found):
         return found
-    if is_written and table_exists(deployment.catalog, ingestion.table.identifier):
-        return found
-    return [change for change in found if not change.is_refused]
+    if not is_written or not table_exists(deployment.catalog, ingestion.table.identifier):
+        return [change for change in found if not change.is_refused]
+    return [change for change in found if not _says_what_is(deployment, ingestion, change)]
+
+
+def _says_what_is(deployment: Deployment, ingestion: Ingestion, change: FieldChange) -> bool:
+    """What was left to the table is declared now, and is what the table has."""
+    if change.rule.field != "table.partition_by" or change.before:
+        return False
+    try:
+        open_table(deployment, ingestion, must_exist=False)
+    except TableOwnershipError:
+        return False
+    return True
 
 
 def known_ingestion(deployment: Deployment, name: str) -> Ingestion:

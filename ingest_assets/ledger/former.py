@@ -32,6 +32,11 @@ def set_aside(connection: Connection, ingestion: str, actor: str, note: str) -> 
     return former
 
 
+def is_former(name: str) -> bool:
+    """The name is one that `set_aside` gave."""
+    return "~" in name
+
+
 def former_names(connection: Connection, ingestion: str) -> list[str]:
     """Under which names former ingestions of this name are, oldest first."""
     names = connection.execute(

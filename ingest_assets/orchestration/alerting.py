@@ -56,7 +56,8 @@ def _subscribe(deployment: Deployment, ingestion: Ingestion) -> bool:
         known = deployment.alerts.channels if ingestion.alerts else {}
         channels = [name for name in dict.fromkeys(ingestion.alerts) if name in known]
         with deployment.ledger.transaction() as connection:
-            return alerts.subscribe(connection, ingestion.name, channels)
+            is_deleted = standing(connection, ingestion.name).is_deleted
+            return alerts.subscribe(connection, ingestion.name, () if is_deleted else channels)
     except IngestError as error:
         logger.warning("Nobody is told of %s now: %s", ingestion.name, error)
     except Exception:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import batch_work
-from ingest_assets.engine.applied_declaration import changes_since, refuse
+from ingest_assets.engine.applied_declaration import follow_declaration
 from ingest_assets.engine.batch_work import BatchWork
 from ingest_assets.engine.declared_columns import apply_declaration
 from ingest_assets.engine.recovery import recover
@@ -37,7 +37,7 @@ def claimed_batches(
     """
     with services.ledger.transaction() as connection:
         refuse_deleted(connection, ingestion.name)
-    refuse(ingestion, changes_since(services, ingestion))
+    follow_declaration(services, ingestion)
     with services.ledger.transaction() as connection:
         changed_files.follow(connection, ingestion.name, ingestion.source.on_changed_file)
     end_lost_runs(services, context.instance, recover(services, ingestion))

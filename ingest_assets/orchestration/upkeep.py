@@ -8,6 +8,7 @@ bucket that hangs holds up no discovery; `ingest-assets run` does it for its own
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import dagster as dg
@@ -57,9 +58,9 @@ def keep_up(
     One that fails is a line in the log and is tried again the next time; the others go on. Nothing
     is done for an ingestion that is deleted.
     """
-    deadline, said = Deadline(limit), list[str]()
     if _is_deleted(deployment, ingestion):
         return []
+    deadline, said = Deadline(limit), list[str]()
     first = turn % len(TASKS)
     for task in (*TASKS[first:], *TASKS[:first]):
         if deadline.is_over:
@@ -77,12 +78,10 @@ def keep_up(
 
 
 def _is_deleted(deployment: Deployment, ingestion: Ingestion) -> bool:
-    try:
-        with deployment.ledger.transaction() as connection:
-            return standing(connection, ingestion.name).is_deleted
-    except IngestError as error:
-        logger.warning("Upkeep of %s waits: %s", ingestion.name, error)
-        return True
+    """As the ledger has it; while it does not answer, no task does anything either."""
+    with suppress(IngestError), deployment.ledger.transaction() as connection:
+        return standing(connection, ingestion.name).is_deleted
+    return False
 
 
 def build_upkeep_sensor(

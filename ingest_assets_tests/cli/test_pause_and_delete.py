@@ -110,6 +110,8 @@ def test_a_declaration_is_removed_and_its_name_begins_anew(
     [file] = json.loads(loaded("files", "orders~1", "--json").stdout)
     assert file["rows"] == 3
     assert "its table dropped" in loaded("files", "orders~1").stderr
+    assert "orders~1" not in loaded("status").stdout
+    assert state_of(loaded, "orders~1")["table_dropped_at"]
 
 
 def test_what_cannot_be_deleted_is_refused(loaded: Cli, defs: Path, bucket: str) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from ingest_assets.engine import finished_files
+from ingest_assets.engine.deletion import plan_deletion
 from ingest_assets.files import finished_local, finished_s3
 from ingest_assets.ledger import source_objects
+from ingest_assets.orchestration import standing_changes
 from ingest_assets_tests.end_to_end.finishing import (
     Landing,
     execute,
@@ -224,15 +226,20 @@ def test_what_the_last_tick_of_an_ingestion_left_out_is_not_kept_for_it(landing:
     assert upkeep(workshop, **rules) == [DELETED]
 
 
-def test_a_retired_ingestion_holds_objects_until_it_has_no_address(landing: Landing) -> None:
+def test_an_ingestion_that_is_not_declared_holds_objects_until_it_is_deleted(
+    landing: Landing,
+) -> None:
     workshop, rules, copies = _with_copies(landing)
     workshop.ingest(**copies)
     landing.put("a.json", A)
     workshop.ingest(**rules)
     assert upkeep(workshop, **rules) == [WANTED]
     error = workshop.files()["a.json"].source_error or ""
-    _, _, statement = error.partition("If it is retired: ")
-    execute(workshop, statement)
+    assert error.endswith("If it is retired: `ingest-assets delete copies`")
+    plan = plan_deletion(
+        workshop.deployment, "copies", drops_table=False, purges=False, removes_declaration=False
+    )
+    standing_changes.delete(workshop.deployment, plan, workshop.instance, "Ada", "")
     let_waits_run_out(workshop)
     assert upkeep(workshop, **rules) == [DELETED]
 

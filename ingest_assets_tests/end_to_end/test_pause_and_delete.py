@@ -12,6 +12,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from ingest_assets.declared_changes import NewTableNeededError
 from ingest_assets.engine import steps
 from ingest_assets.engine.deletion import DeletionRefusedError, plan_deletion
 from ingest_assets.errors import TableOwnershipError
@@ -20,6 +21,7 @@ from ingest_assets.ledger.standing import DeletedError, PausedError, Standing, s
 from ingest_assets.orchestration import standing_changes
 from ingest_assets.orchestration.names import asset_key
 from ingest_assets.orchestration.one_pass import ingest_once
+from ingest_assets.orchestration.sensor import build_sensor
 from ingest_assets.orchestration.tick import run_tick
 from ingest_assets.orchestration.upkeep import keep_up
 from ingest_assets_tests.end_to_end.sample_orders import cut_gzip, json_lines, orders
@@ -97,6 +99,10 @@ def test_a_paused_ingestion_begins_nothing_until_it_is_resumed(loaded: Workshop)
     assert tick.run_requests == ()
     assert tick.summary().startswith("orders is paused since ")
     assert "by Ada (a look); `ingest-assets resume orders` lets it go on" in tick.summary()
+    with dg.build_sensor_context(instance=loaded.instance) as context:
+        shown = build_sensor(loaded.ingestion(), lambda: loaded.deployment)(context)
+    assert isinstance(shown, dg.SensorResult)
+    assert "orders is paused since" in str(shown.skip_reason)
     assert loaded.statuses() == {"a.jsonl": "SUCCESS", "b.jsonl": "DISCOVERED"}
     with pytest.raises(PausedError, match=r"Nothing was discovered or read"):
         loaded.ingest()
@@ -218,6 +224,32 @@ def test_a_dropped_table_is_made_anew_and_its_history_is_kept_under_another_name
     assert loaded.order_ids() == [*range(1, 4), *range(5, 25)]
     assert loaded.partitions() == {"a.jsonl", "half.jsonl"}
     assert audited(loaded, "orders~1")[-1] == ("set_aside", "Bob")
+
+
+def test_what_needs_a_new_table_is_refused_until_it_is_put_back(loaded: Workshop) -> None:
+    other = {"partition_by": ["day(ordered_at)"]}
+    for _ in range(2):
+        with pytest.raises(NewTableNeededError, match=r"table\.sort_by was \[\]"):
+            loaded.ingest(table={**other, "sort_by": ["order_id"]})
+    assert not loaded.materialize("a.jsonl", table={"sort_by": ["order_id"]}).success
+    assert set(loaded.files()) == {"a.jsonl"}
+    with pytest.raises(NewTableNeededError, match=r"table\.partition_by was \[\] when"):
+        loaded.ingest(table=other)
+    loaded.ingest(table={"partition_by": []})
+    loaded.deployment.catalog.drop_table("raw.orders")
+    again = {"table": {"sort_by": ["order_id desc"], "partition_by": ["day(ordered_at)"]}}
+    assert loaded.materialize("a.jsonl", **again).success
+    loaded.put("b.jsonl", json_lines(orders(4)))
+    assert loaded.ingest(**again).counts == {"SUCCESS": 1}
+    assert loaded.order_ids() == list(range(1, 7))
+
+
+def test_before_its_first_row_a_table_may_still_be_another(workshop: Workshop) -> None:
+    for terms in (["region"], ["day(sold_at)"], []):
+        workshop.ingest(table={"partition_by": terms, "sort_by": terms and ["order_id"]})
+    workshop.put("a.jsonl", json_lines(orders(1)))
+    workshop.ingest(table={"sort_by": ["order_id"]})
+    assert workshop.order_ids() == [1, 2, 3]
 
 
 def test_the_name_of_a_dropped_table_is_free_for_another_ingestion(loaded: Workshop) -> None:
