@@ -185,7 +185,10 @@ def test_the_job_says_the_same_in_its_metadata(workshop: Workshop) -> None:
 
 
 def test_the_demo_s_files_use_what_was_estimated(product: Product) -> None:
-    """In two waves, as a person runs it: within a fifth, each large part of it too."""
+    """In two waves: within a fifth in all and in processor time, the largest part.
+
+    Of a dozen requests a data file more is a tenth, so single lines are held to a half.
+    """
     often = {"discovery": {"interval_seconds": 5}}  # as the demo declares it
     carrier = {"identifier": "raw.shipments", "partition_by": ["carrier"]}
     for name, more in (
@@ -210,4 +213,5 @@ def test_the_demo_s_files_use_what_was_estimated(product: Product) -> None:
         assert lines["storage"]["used"] > 0
         for line in told["lines"]:
             if line["used_amount"] > told["used_amount"] / 10:
-                assert line["ratio"] == pytest.approx(1, abs=0.2), line
+                assert line["ratio"] == pytest.approx(1, abs=0.5), line
+        assert lines["compute"]["ratio"] == pytest.approx(1, abs=0.2)

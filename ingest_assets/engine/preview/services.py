@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.preview.report import ServiceSeen
+from ingest_assets.engine.preview.source_report import ServiceSeen
 from ingest_assets.errors import CatalogError, ConfigurationError, LedgerError
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.server import is_running
