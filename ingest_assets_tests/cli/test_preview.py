@@ -3,12 +3,19 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from ingest_assets.engine.preview import listed
+from ingest_assets.engine.preview.seen import checks_seen
+from ingest_assets.engine.preview.trial import Trial, TriedFile
+from ingest_assets.files.source_file import SourceFile
+from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets_tests.cli.conftest import Cli, plain
 from ingest_assets_tests.end_to_end.sample_orders import (
     csv_file,
@@ -289,3 +296,44 @@ def test_a_price_table_with_a_missing_price_is_said_and_stops_nothing_else(
     assert "prices.yaml: s3.list_per_1000: is required and missing" in found["cost_refusal"]
     refused = working_cli("cost", "orders")
     assert "s3.list_per_1000: is required and missing" in str(refused.exception)
+
+
+def test_a_long_listing_is_cut_and_many_small_files_are_told_of(
+    run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any service: no Postgres was ever made under the home."""
+    monkeypatch.setattr(listed, "LISTED_AT_MOST", 1000)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(1100):
+        (folder / f"{number:04}.jsonl").write_bytes(b'{"id": 1}\n')
+    found = told(run_cli, "--uri", f"file://{folder}/", "--files", "3")
+    assert (found["found"]["count"], found["found"]["is_cut"]) == (1000, True)
+    assert [service["was_asked"] for service in found["services"]] == [False, False]
+    assert found["table"]["exists"] is False
+    assert "3 files were read; 997 more were not." in found["notes"]
+    assert [s["value"] for s in found["suggestions"]] == ["fewer, larger files"]
+    assert "The listing was cut: there are more files" in str(found["cost"]["assumptions"])
+    shown = plain(run_cli("preview", "--uri", f"file://{folder}/"))
+    assert "at least 1,000 files of 10.0 kB match '**/*'." in shown
+    assert not (tmp_path / "home").exists()
+
+
+def test_quality_results_of_the_files_become_checks() -> None:
+    """In the shape in which rules keep them beside the outcomes."""
+    result = {"name": "not_null_id", "outcome": "failed", "on_fail": "fail_file", "said": "2 rows"}
+    held = {**result, "outcome": "passed", "said": ""}
+    source = SourceFile("a", "s3://b/a", 1, "e", datetime.now(UTC))
+    files = [
+        TriedFile(
+            replace(source, key=key),
+            FileOutcome(1, "SUCCESS", detail={"quality": {"results": [said]}}),
+            None,
+            None,
+        )
+        for key, said in (("a", result), ("b", held))
+    ]
+    trial = Trial(opened=None, tried=files)  # type: ignore[arg-type]
+    check = checks_seen(trial)[-1]
+    assert (check.name, check.passed, check.is_blocking) == ("not_null_id", False, True)
+    assert (check.said, check.failed) == ("2 rows", ("a",))

@@ -4,15 +4,24 @@ import bz2
 import gzip
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import cramjam
 import pytest
 
-from ingest_assets.files.beginnings import beginning_of
+from ingest_assets.files.beginnings import (
+    Beginnings,
+    Limits,
+    PartlyReadError,
+    beginning_of,
+)
+from ingest_assets.files.clients import S3Clients
+from ingest_assets.files.connections import Connection
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.source_declaration import Format
+from ingest_assets.source_declaration import Format, Source
 
 RANDOM = Random(7)
 RECORDS = [{"id": number, "text": RANDOM.randbytes(150).hex()} for number in range(3000)]
@@ -69,3 +78,34 @@ def test_what_cannot_be_cut_is_not() -> None:
     assert cut(document, Format(type="json", options={"shape": "document"})) is None
     assert cut("id,a\n1,é\n".encode("utf-16") * 10, Format(type="csv")) is None
     assert cut(b'{"id": 1', Format(type="json")) is None
+
+
+def test_a_large_file_is_read_in_part_or_whole_or_not_at_all(tmp_path: Path) -> None:
+    source = Source(uri=f"file://{tmp_path}/in/")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(LINES)
+    store = Beginnings(
+        source, Connection(), tmp_path / "spool", S3Clients(), Limits(1000, whole_bytes=len(LINES))
+    )
+    ((file,),) = store.pages()
+    store.format = Format(type="json")
+    assert len(store.glance(file).open().read()) == len(LINES) < 1024**2
+    assert store.read_bytes == {}
+    part = store.fetch(file)
+    assert LINES.startswith(part.open().read())
+    assert store.read_bytes == {"a.jsonl": 1000}
+    assert store.fetch(file) is part
+
+    parquet = replace(file, key="a.jsonl")
+    store = Beginnings(
+        source, Connection(), tmp_path / "spool", S3Clients(), Limits(1000, whole_bytes=len(LINES))
+    )
+    store.format = Format(type="parquet")
+    assert store.fetch(parquet).size_bytes == len(LINES)
+    store = Beginnings(
+        source, Connection(), tmp_path / "spool", S3Clients(), Limits(1000, whole_bytes=2000)
+    )
+    store.format = Format(type="parquet")
+    with pytest.raises(PartlyReadError, match=r"cannot be read in part; .* up to 2000 bytes"):
+        store.fetch(parquet)
+    assert not list((tmp_path / "spool").glob("*"))
