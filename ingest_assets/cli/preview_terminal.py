@@ -19,7 +19,7 @@ def print_preview(found: Preview) -> None:
     if not console.is_terminal:
         _print_plain(found)
         return
-    console.print(Text(headline(found), style="bold"))
+    console.print(Text(printable(headline(found)), style="bold"))
     for section in sections(found):
         console.print()
         console.print(Text(section.title, style="bold underline"))
@@ -30,9 +30,9 @@ def print_preview(found: Preview) -> None:
 def _shown(block: Block) -> Text | Table:
     match block:
         case Said(text, tone):
-            return Text(text, style=_STYLES[tone])
+            return Text(printable(text), style=_STYLES[tone])
         case Code(text):
-            return Text(text, style="cyan")
+            return Text(printable(text), style="cyan")
         case Grid():
             return _table(block)
 
@@ -45,18 +45,26 @@ def _table(block: Grid) -> Table:
             column, overflow="fold", justify="right" if column in block.numbers else "left"
         )
     for row, tone in zip(block.rows, block.tones, strict=True):
-        table.add_row(*map(Text, row[: len(columns)]), style=_STYLES[tone])
+        table.add_row(*(Text(printable(cell)) for cell in row[: len(columns)]), style=_STYLES[tone])
     return table
 
 
 def _print_plain(found: Preview) -> None:
-    click.echo(headline(found))
+    click.echo(printable(headline(found)))
     for section in sections(found):
         click.echo(f"\n{section.title}")
         for block in section.blocks:
             match block:
                 case Said(text) | Code(text):
-                    click.echo(text)
+                    click.echo(printable(text))
                 case Grid():
                     for row in (block.columns, *block.rows):
-                        click.echo("\t".join(row).rstrip())
+                        click.echo("\t".join(map(printable, row)).rstrip())
+
+
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: files and keys may hold anything."""
+    return "".join(
+        char if char == "\n" or char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )

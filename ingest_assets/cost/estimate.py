@@ -75,7 +75,6 @@ def _hows(
         "listing": listing,
         "reading": f"{came.files * a_month:,.0f} files, and {batches:,.0f} commits",
         "writing": f"{batches:,.0f} commits of {measured.data_files_per_batch:.1f} data files",
-        + f" of {measured.data_files_per_batch:.1f} data files",
         "queue": "events received and deleted" if discovery.queue_url else "no queue is declared",
         "compute": f"{batches:,.0f} runs of {measured.start_cpu_seconds:g} CPU s, and "
         f"{measured.cpu_seconds_per_byte * 1e6:.3f} CPU s a MB",

@@ -1,6 +1,5 @@
 """Files read in part: of a large one the beginning, cut where a record ends."""
 
-import bz2
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,13 +7,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from ingest_assets.errors import FileContentError, FileTooLargeError
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.object_store import HASTY
-from ingest_assets.files.reading.compression import codec_of, pieces
+from ingest_assets.files.reading.cut_short import unpacked_beginning
 from ingest_assets.files.reading.json_records import raw_records, shape_of
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.source_file import SourceFile
@@ -110,35 +107,12 @@ def _content(name: str, data: bytes) -> Content:
 
 def beginning_of(content: Content, declared: Format, most_bytes: int) -> Content | None:
     """The whole records of a file that is cut short, unpacked; None where none can be told."""
-    data = b"".join(_unpacked(content, most_bytes))
+    data = unpacked_beginning(content, most_bytes)
     if declared.type == "json":
         cut = _json_cut(data, content.name, declared.options)
     else:
         cut = _lines_cut(data, declared.options)
     return None if cut is None else _content(content.name, cut)
-
-
-def _unpacked(content: Content, most_bytes: int) -> Iterator[bytes]:
-    """The bytes before any compression, as far as those that are there go."""
-    size_bytes = 0
-    for piece in _pieces(content):
-        yield piece
-        size_bytes += len(piece)
-        if size_bytes >= most_bytes:
-            return
-
-
-def _pieces(content: Content) -> Iterator[bytes]:
-    codec = codec_of(content)
-    with content.open() as stream, suppress(OSError, EOFError, FileContentError):
-        if codec in ("gzip", "zstd", "lz4"):
-            with pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), codec) as source:
-                yield from iter(lambda: source.read(_SMALL_READ), b"")
-        elif codec == "bz2":
-            unpacker = bz2.BZ2Decompressor()
-            yield from map(unpacker.decompress, iter(lambda: stream.read(_SMALL_READ), b""))
-        else:
-            yield from pieces(content)
 
 
 def _lines_cut(data: bytes, options: dict[str, Any]) -> bytes | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from ingest_assets.ledger import tables
 from ingest_assets.ledger.ledger import Ledger
@@ -32,7 +32,9 @@ def release(ledger: Ledger) -> Release:
         if connection.execute(text("SELECT to_regclass(:name)"), {"name": table}).scalar() is None:
             return Release.NONE
         found = connection.execute(text(f"SELECT version_num FROM {table}")).scalar()
-    if found is None:
+        known = connection.execute(text("SELECT to_regclass('ingest.deployment')")).scalar()
+        is_opened = known and connection.execute(select(tables.deployment)).first()
+    if found is None or not is_opened:
         return Release.NONE
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

@@ -16,6 +16,7 @@ from ingest_assets.orchestration.names import INGESTION_TAG
 
 PREVIEW_JOB = "preview"
 PREVIEW_OP = "look"
+_ROWS = ("Sample rows", "Rejected rows", "Rescued values")
 
 
 class PreviewConfig(dg.Config):
@@ -84,6 +85,6 @@ def _metadata(found: Preview, services: Deployment, run_id: str) -> dict[str, An
 
 
 def _text(found: Preview) -> str:
-    """The report for the log, a section a heading."""
-    parts = markdown_sections(found)
+    """The report for the log, a section a heading; what files hold is in the metadata alone."""
+    parts = {title: text for title, text in markdown_sections(found).items() if title not in _ROWS}
     return "\n\n".join(f"## {title}\n{text}" for title, text in parts.items())

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from ingest_assets.engine.preview.report import FileSeen, Preview
+from ingest_assets.engine.preview.report import Preview
 from ingest_assets.engine.preview.section import Block, Said, Tone, bytes_text, counted, grid
+from ingest_assets.engine.preview.source_report import FileSeen
 
 _TONES: dict[str, Tone] = {
     "SUCCESS": "plain",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest_assets.engine.preview.report import FormatSeen
+from ingest_assets.engine.preview.source_report import FormatSeen
 from ingest_assets.engine.preview.trial import TriedFile
 from ingest_assets.errors import IngestError
 from ingest_assets.files.beginnings import Beginnings

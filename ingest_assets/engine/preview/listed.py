@@ -8,8 +8,8 @@ from datetime import timedelta
 from ingest_assets.dead_letter_declaration import default_place
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.discovery import dead_letters_in
-from ingest_assets.engine.preview.report import ConnectionSeen, FoundFiles
 from ingest_assets.engine.preview.services import Services
+from ingest_assets.engine.preview.source_report import ConnectionSeen, FoundFiles
 from ingest_assets.errors import IngestError
 from ingest_assets.files.dead_letters import left_out
 from ingest_assets.files.discovery import wanted_pages

@@ -55,6 +55,8 @@ def opened_table(services: Services, ingestion: Ingestion) -> OpenedTable:
     target, refusal = _target(services, ingestion, owner, known)
     state = open_state(known, target, None)
     exists = target.base is not None if services.has_catalog else None
+    if services.has_no_table:
+        exists = False
     before, version = (state.columns if exists else None), state.version
     note = None
     try:

@@ -32,9 +32,8 @@ p { margin: 4px 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 8px 0; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: 5px 12px 5px 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 4.5em; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 30em; }
 th { color: var(--dim); font-weight: 600; white-space: nowrap; }
-td:first-child { min-width: 9em; }
 .number { padding-right: 24px; }
 tr:last-child td { border-bottom: 0; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }

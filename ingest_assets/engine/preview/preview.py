@@ -199,7 +199,7 @@ def _read(
         checks=seen.checks_seen(trial),
         table=table_seen(ingestion, trial),
         problems=(opened.refusal,) if opened.refusal else (),
-        notes=tuple(_notes(trial, store, chosen, opened.note)),
+        notes=tuple(_notes(ingestion, trial, store, chosen, opened.note)),
     )
     whole = replace(whole, suggestions=suggestions(ingestion, whole, trial))
     return with_cost(services.deployment, ingestion, whole, trial, chosen.listed)
@@ -216,9 +216,16 @@ def _files_seen(trial: Trial, store: Beginnings, chosen: _Chosen) -> Any:
         yield seen.file_seen(file, store.read_bytes.get(key, 0), codec, chosen.known.states)
 
 
-def _notes(trial: Trial, store: Beginnings, chosen: _Chosen, note: str | None) -> list[str]:
+def _notes(
+    ingestion: Ingestion, trial: Trial, store: Beginnings, chosen: _Chosen, note: str | None
+) -> list[str]:
     """What limits what the preview says."""
     said = [note] if note else []
+    if not ingestion.source.start.include_existing:
+        said.append(
+            "source.start.include_existing is off: files that are there at the first listing are "
+            "skipped. They are shown as if they came later."
+        )
     parts = [f.source for f in trial.tried if 0 < _read_of(store, f.source) < f.source.size_bytes]
     if parts:
         most = max(_read_of(store, source) for source in parts)

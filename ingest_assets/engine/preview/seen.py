@@ -9,10 +9,10 @@ from ingest_assets.engine.preview.report import (
     CheckSeen,
     ColumnDifference,
     ColumnSeen,
-    FileSeen,
     RejectedRow,
     RescuedColumn,
 )
+from ingest_assets.engine.preview.source_report import FileSeen
 from ingest_assets.engine.preview.trial import Trial, TriedFile
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import format_type

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.preview.report import ServiceSeen
+from ingest_assets.engine.preview.source_report import ServiceSeen
 from ingest_assets.errors import CatalogError, ConfigurationError, LedgerError
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.ledger_release import Release, release
@@ -29,11 +29,15 @@ class ReadingDeployment(Deployment):
 
 @dataclass(frozen=True)
 class Services:
-    """`has_ledger`, `has_catalog`: they can be asked; `seen` says which they are, or why not."""
+    """`has_ledger`, `has_catalog`: they can be asked; `seen` says which they are, or why not.
+
+    `has_no_table`: the catalog is not made yet, so that no table can be in it.
+    """
 
     deployment: ReadingDeployment
     has_ledger: bool
     has_catalog: bool
+    has_no_table: bool
     seen: tuple[ServiceSeen, ...]
 
 
@@ -49,20 +53,22 @@ def services_of(deployment: Deployment, *, may_start: bool) -> Services:
         reading,
         has_ledger=ledger.was_asked and ledger.said != _NO_LEDGER,
         has_catalog=catalog.was_asked,
+        has_no_table=catalog.said in (_NO_CATALOG, _NO_POSTGRES),
         seen=(ledger, catalog),
     )
 
 
 _NO_LEDGER = "there is none in its Postgres yet; the first run makes it"
+_NO_CATALOG = "it has no tables yet; the first run makes it"
+_NO_POSTGRES = "it comes with the ledger, which is not made yet"
 
 
 def _ledger_seen(deployment: ReadingDeployment, *, may_start: bool) -> ServiceSeen:
     settings = deployment.settings
     if settings.postgres_url is None:
-        folder = settings.postgres_folder
-        if not (folder / "data").exists():
+        if not _has_postgres(deployment):
             return _not_asked("ledger", f"there is none under {settings.home} yet")
-        if not may_start and not is_running(folder):
+        if not may_start and not is_running(settings.postgres_folder):
             return _not_asked("ledger", f"the embedded Postgres of {settings.home} does not run")
     try:
         found = release(deployment.ledger)
@@ -78,13 +84,20 @@ def _ledger_seen(deployment: ReadingDeployment, *, may_start: bool) -> ServiceSe
     return ServiceSeen("ledger", was_asked=True, said=repr(deployment.ledger))
 
 
+def _has_postgres(deployment: Deployment) -> bool:
+    """A server is named, or the embedded one was made before."""
+    settings = deployment.settings
+    return settings.postgres_url is not None or (settings.postgres_folder / "data").exists()
+
+
 def _catalog_seen(deployment: ReadingDeployment, *, has_postgres: bool) -> ServiceSeen:
     try:
         if is_in_our_postgres(deployment.settings) and not has_postgres:
-            return _not_asked("catalog", "it is in the ledger's Postgres, which was not asked")
+            said = "it is in the ledger's Postgres, which was not asked"
+            return _not_asked("catalog", said if _has_postgres(deployment) else _NO_POSTGRES)
         catalog = deployment.catalog
         if not is_made(catalog):
-            return _not_asked("catalog", "it has no tables yet; the first run makes it")
+            return _not_asked("catalog", _NO_CATALOG)
     except (CatalogError, ConfigurationError, LedgerError) as error:
         return _not_asked("catalog", str(error))
     return ServiceSeen("catalog", was_asked=True, said=f"{catalog.name} ({type(catalog).__name__})")

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ingest_assets.engine.preview.report import FoundFiles, Preview, Suggestion
+from ingest_assets.engine.preview.report import Preview, Suggestion
 from ingest_assets.engine.preview.section import bytes_text
+from ingest_assets.engine.preview.source_report import FoundFiles
 from ingest_assets.engine.preview.trial import Trial
 from ingest_assets.ingestion import Ingestion
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import orjson
 
 from ingest_assets.errors import FileContentError
-from ingest_assets.files.reading.compression import Codec, codec_of, peek
+from ingest_assets.files.reading.compression import HEAD_BYTES, Codec, codec_of
 from ingest_assets.files.reading.csv_beginning import DELIMITERS
+from ingest_assets.files.reading.cut_short import unpacked_beginning
 from ingest_assets.files.reading.foreign import refuse_encrypted, refuse_foreign
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import FormatType
@@ -55,15 +56,16 @@ def format_named(key: str) -> FormatType | None:
 
 
 def detect(content: Content) -> Detected:
-    """What the file is, from its first bytes; an empty file is what its name says."""
+    """What the file is, from its first bytes, also if it is damaged; an empty one is as named."""
     codec, named = codec_of(content), format_named(content.name)
+    head = unpacked_beginning(content, HEAD_BYTES)[:HEAD_BYTES]
     try:
-        head, _ = peek(content)
         refuse_encrypted(head, content.name)
     except FileContentError as error:
         return Detected(None, codec, named, str(error))
     if not head.strip():
-        return Detected(named, codec, named, "it is empty, and its name says so")
+        empty = "it is empty" if not content.size_bytes else "nothing of it can be unpacked"
+        return Detected(named, codec, named, f"{empty}, and its name says so")
     found, reason = _of_head(head, named)
     if found is None:
         try:
