@@ -10,6 +10,7 @@ from ingest_assets.engine.batch_lines import log_committed, log_read
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
+from ingest_assets.engine.source_state import open_source
 from ingest_assets.engine.spreading import Cluster, ExecutorsDiedError
 from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
@@ -97,7 +98,7 @@ class BatchWork:
     def _land(self, staged: StagedBatch, begun: _Begun) -> Committed:
         batch_id = self.claimed.batch_id
         with self.deployment.ledger.transaction() as connection:
-            outcomes.record(connection, batch_id, staged.outcomes, staged.changes)
+            outcomes.record(connection, batch_id, staged.outcomes, staged.changes, staged.source)
         reached(Step.RECORDED, batch_id)
         if staged.rejected is not None:
             begun.rejected = True
@@ -137,7 +138,9 @@ class BatchWork:
             target = open_table(self.deployment, self.ingestion, must_exist=must_exist, route=route)
             before, known = known, known_schema(ledger, name, route)
             if known == before:
-                return open_state(known, target, self.claimed.files[0].file_id)
+                state = open_state(known, target, self.claimed.files[0].file_id)
+                open_source(self.ingestion, known.source, state)
+                return state
 
     def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
         """The files of a batch that failed as a whole are where the next pass finds them."""

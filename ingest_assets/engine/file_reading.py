@@ -13,13 +13,16 @@ from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.reading_ahead import read_ahead
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.schema_state import SchemaState
+from ingest_assets.engine.taken_rows import taken_detail
 from ingest_assets.errors import (
     OtherTableError,
     RejectedRatioError,
     SchemaParkedError,
 )
+from ingest_assets.files.reading.chunk import Taken
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Reader, Stumbled
+from ingest_assets.files.reading.together import added
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.schema.column import Columns
@@ -69,6 +72,7 @@ class FileReading:
         self.rows = Gathered(self._own_writer)
         self.rejected = Gathered(self._own_rejected)
         self.rescued = 0
+        self.taken: Taken | None = None
         self.detail: dict[str, Any] = {}
 
     def read(self, content: Content) -> None:
@@ -87,7 +91,9 @@ class FileReading:
         )
         if not is_read:
             self._read_carefully(content)
-        self._check_ratio(self.rejected.row_count, self.rows.row_count)
+        good = self.rows.row_count if self.taken is None else self.taken.records
+        self._check_ratio(self.rejected.row_count, good)
+        self.detail |= taken_detail(self.taken, self.rejected.row_count)
 
     def _read_fast(self, content: Content, columns: Columns, *, is_first: bool = False) -> bool:
         try:
@@ -162,7 +168,7 @@ class FileReading:
         """
         rejected = good = 0
         for chunk in self._reader.read_careful(content, decision.target):
-            good += chunk.rows.num_rows
+            good += chunk.rows.num_rows if chunk.taken is None else chunk.taken.records
             rejected += chunk.rejected.num_rows
             if chunk.rejected.num_rows:
                 self._sample(chunk.rejected)
@@ -197,6 +203,7 @@ class FileReading:
                 progress.made()
                 if is_long():
                     self._tell()
+                self.taken = added(self.taken, chunk.taken)
                 self.rescued += rescued_count(chunk.rows)
                 self.rows.add(self._with_lineage(chunk.rows))
                 if chunk.rejected.num_rows:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from ingest_assets.engine.file_bytes import fetch
 from ingest_assets.engine.file_reading import FileReading
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
+from ingest_assets.engine.taken_rows import taken_detail
 from ingest_assets.errors import (
     Fate,
     FileContentError,
@@ -44,6 +46,7 @@ class _ReadTogether:
     columns: Columns
     rows: pa.Table
     row_counts: Sequence[int]
+    details: Sequence[dict[str, Any]]
     seconds: float
 
 
@@ -62,7 +65,7 @@ class Stager:
         ingested_at: datetime,
     ) -> None:
         self._store = store
-        self._reader = ingestion.format.reader()
+        self._reader = ingestion.reader(state.source)
         self.ingestion = ingestion
         self.state = state
         self.ingested_at = ingested_at
@@ -101,10 +104,11 @@ class Stager:
         if columns is None or any(file.moves_to is not None for file in files):
             raise Stumbled
         contents = [fetched.content for fetched in fetches]
-        rows, counts = self._reader.read_together(contents, columns)
-        origins = [_origin(file, count) for file, count in zip(files, counts, strict=True)]
-        rows = with_lineage(rows, origins, self.ingested_at)
-        return _ReadTogether(columns, rows, counts, time.monotonic() - started)
+        read = self._reader.read_together(contents, columns)
+        origins = [_origin(file, count) for file, count in zip(files, read.counts, strict=True)]
+        rows = with_lineage(read.rows, origins, self.ingested_at)
+        details = [taken_detail(taken) for taken in read.taken or ()] or [{} for _ in files]
+        return _ReadTogether(columns, rows, read.counts, details, time.monotonic() - started)
 
     def _outcomes_of(self, group: Group[_ReadTogether]) -> Iterator[FileOutcome]:
         """What becomes of each file: of all together if all are well, else of each alone.
@@ -135,10 +139,10 @@ class Stager:
                 seconds=fetching.result().seconds + together.seconds / len(group.files),
                 change_index=self.state.change_index,
                 schema_version=self.state.version,
-                detail={"path": "fast"},
+                detail={"path": "fast", **detail},
             )
-            for file, count, fetching in zip(
-                group.files, together.row_counts, group.fetches, strict=True
+            for file, count, fetching, detail in zip(
+                group.files, together.row_counts, group.fetches, together.details, strict=True
             )
         ]
 
@@ -195,6 +199,7 @@ class Stager:
         except BaseException:
             reading.drop()
             raise
+        self.state.source.keep(content)
         return FileOutcome(
             file.file_id,
             "SUCCESS",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
+from ingest_assets.engine.source_state import source_shape
 from ingest_assets.engine.spreading import Cluster, Spreading
 from ingest_assets.engine.stager import Stager
 from ingest_assets.engine.steps import judged
@@ -14,6 +15,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.ledger.schema_versions import SchemaChange
+from ingest_assets.ledger.source_shapes import SourceShape
 from ingest_assets.tables.commit import Prepared
 from ingest_assets.tables.rejected import open_rejected
 
@@ -29,6 +31,7 @@ class StagedBatch:
     ingestion: Ingestion
     outcomes: list[FileOutcome]
     changes: list[SchemaChange]
+    source: SourceShape | None
     main: Prepared | None
     rejected: Prepared | None
 
@@ -89,6 +92,7 @@ def stage(
         ingestion,
         outcomes,
         state.changes,
+        source_shape(ingestion, state.source),
         stager.main.prepared(batch_id, column, ids),
         # An earlier batch may have died between its two commits.
         stager.rejected.prepared(batch_id, column, [*ids, *unwritten]),

@@ -21,15 +21,30 @@ class Stumbled(Exception):
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Of how many records that could be read a transform made rows, and how many it `filtered`.
+
+    `filtered` is None where rows of the result are no rows of the file. `unused` are the fields
+    that the result has nothing of.
+    """
+
+    records: int
+    filtered: int | None
+    unused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Chunk:
     """`rows`: the columns that were asked for, in order, then `_source_row` (int64) and
     `_rescued_data` (string, JSON; null when nothing was rescued).
 
     `rejected`: `source_row` (int64), `raw` (binary), `reason` (string).
+    `taken`: what a transform made the rows of; None without one.
     """
 
     rows: pa.Table
     rejected: pa.Table
+    taken: Taken | None = None
 
 
 def rows_schema(columns: Columns) -> pa.Schema:
