@@ -11,14 +11,11 @@ import pyarrow as pa
 from ingest_assets.engine import progress
 from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.reading_ahead import read_ahead
+from ingest_assets.engine.rejected_ratio import check_ratio
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.taken_rows import taken_detail
-from ingest_assets.errors import (
-    OtherTableError,
-    RejectedRatioError,
-    SchemaParkedError,
-)
+from ingest_assets.errors import OtherTableError, SchemaParkedError
 from ingest_assets.files.reading.chunk import Taken
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Reader, Stumbled
@@ -221,13 +218,8 @@ class FileReading:
             samples.append(first_reason(rejected.slice(index)))
 
     def _check_ratio(self, rejected: int, good: int) -> None:
-        total = rejected + good
-        if rejected and rejected / total > self._ingestion.max_rejected_ratio:
-            raise RejectedRatioError(
-                f"{rejected} of the {total} rows of {self._file.source.uri} cannot be read, more "
-                f"than max_rejected_ratio {self._ingestion.max_rejected_ratio} allows; nothing of "
-                f"the file was written. The first, {self.detail['rejected_samples'][0]}."
-            )
+        first = self.detail.get("rejected_samples", [""])[0]
+        check_ratio(self._ingestion, self._file.source.uri, rejected, good, first)
 
     @property
     def brings_change(self) -> bool:

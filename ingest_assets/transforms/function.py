@@ -20,8 +20,7 @@ import pyarrow.compute as pc
 
 from ingest_assets.schema.column import Column, Columns
 from ingest_assets.transforms.errors import TransformDeclarationError, TransformError
-from ingest_assets.transforms.made import Made, MadeField, Source, SourceRows
-from ingest_assets.transforms.row_wise import whole
+from ingest_assets.transforms.made import Made, MadeField, Source, SourceRows, as_columns, whole
 from ingest_assets.transforms.seen_rows import SeenRows
 from ingest_assets.transforms.whole_file import numbered
 
@@ -62,7 +61,8 @@ class _Called:
     ) -> None:
         self._name, self._function, self._source = name, function, source
         self._is_stream = is_stream
-        fields = [(c.name, c.type) for c in (*source.present, *source.absent)]
+        self._columns = [*source.present, *source.absent]
+        fields = [(c.name, c.type) for c in self._columns]
         self._schema = pa.schema([*fields, (SOURCE_ROW, pa.int64())])
         self._known = {c.name: c for c in source.present}
 
@@ -107,14 +107,10 @@ class _Called:
 
     def _batches(self, rows: Iterator[SourceRows], seen: SeenRows) -> Iterator[pa.Table]:
         for piece in seen.watched(rows):
-            count = piece.columns.num_rows
             seen.see(piece)
-            names = set(piece.columns.column_names)
-            arrays = [
-                whole(piece.columns.column(f.name)) if f.name in names else pa.nulls(count, f.type)
-                for f in self._schema
-                if f.name != SOURCE_ROW
-            ]
+            count = len(piece.numbers)
+            given = as_columns(piece.columns, self._columns, count)
+            arrays = given.columns if self._columns else []
             yield pa.table([*arrays, piece.numbers], schema=self._schema)
 
     def _results(

@@ -108,3 +108,24 @@ class Transform(Protocol):
     def unused(self, names: Sequence[str]) -> list[str]:
         """Those of the source's columns that the result has nothing of."""
         ...
+
+
+def as_columns(rows: pa.Table, columns: Sequence[Column], count: int) -> pa.Table:
+    """The `count` rows with just these columns, of which those that they lack are null.
+
+    One column at least, because a table of none has no rows.
+    """
+    names = set(rows.column_names)
+    fields = [pa.field(c.name, c.type) for c in columns] or [pa.field("no_column", pa.int8())]
+    arrays = [
+        whole(rows.column(field.name)) if field.name in names else pa.nulls(count, field.type)
+        for field in fields
+    ]
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array."""
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)

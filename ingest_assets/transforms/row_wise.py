@@ -12,9 +12,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest_assets.schema.column import Column, Columns
+from ingest_assets.schema.column import Column
 from ingest_assets.transforms.errors import TransformError
-from ingest_assets.transforms.made import Made, MadeField, Source, SourceRows
+from ingest_assets.transforms.made import (
+    Made,
+    MadeField,
+    Source,
+    SourceRows,
+    as_columns,
+    whole,
+)
 from ingest_assets.transforms.result_types import checked, said
 from ingest_assets.transforms.session import SOURCE, session
 from ingest_assets.transforms.statement import Node, Statement, is_kind, parts
@@ -77,7 +84,7 @@ class RowWise:
         self._projection = ""
         self._filter: str | None = None
         all_columns = {column.name: column for column in (*source.present, *source.absent)}
-        one_row = _nulls(tuple(all_columns.values()), 1)
+        one_row = as_columns(pa.table({}), list(all_columns.values()), 1)
         try:
             if session().steps(statement.sql, one_row) - _BY_ROW:
                 raise NotRowWise
@@ -169,12 +176,12 @@ class RowWise:
     def run(self, rows: Iterator[SourceRows]) -> Iterator[Made]:
         """The result of each piece."""
         for piece in rows:
-            if piece.columns.num_rows:
+            if len(piece.numbers):
                 yield self.of(piece)
 
     def of(self, piece: SourceRows) -> Made:
         """The result of these rows; raises as `run`."""
-        count = piece.columns.num_rows
+        count = len(piece.numbers)
         kept = self._kept(piece)
         columns, numbers, rescued = piece.columns, piece.numbers, piece.rescued
         if kept is not None and len(kept) < count:
@@ -192,7 +199,7 @@ class RowWise:
 
     def _arrays(self, columns: pa.Table, numbers: pa.Array) -> list[pa.Array]:
         computed: Iterator[pa.Array] = iter(())
-        if self._queried and columns.num_rows:
+        if self._queried and len(numbers):
             found = self._computed(self._projection, columns, numbers)
             computed = iter([whole(column) for column in found.columns])
         elif self._queried:
@@ -205,7 +212,7 @@ class RowWise:
         return arrays
 
     def _computed(self, sql: str, columns: pa.Table, numbers: pa.Array) -> pa.Table:
-        given = self._given(columns)
+        given = as_columns(columns, self._columns, len(numbers))
         try:
             found = session().run(sql, given)
         except duckdb.Error as error:
@@ -214,14 +221,6 @@ class RowWise:
         if found.num_rows != given.num_rows:
             raise RuntimeError(f"{sql} made {found.num_rows} rows of {given.num_rows}")
         return found
-
-    def _given(self, columns: pa.Table) -> pa.Table:
-        names = set(columns.column_names)
-        arrays = [
-            columns.column(c.name) if c.name in names else pa.nulls(columns.num_rows, c.type)
-            for c in self._columns
-        ]
-        return pa.table(arrays, schema=pa.schema([(c.name, c.type) for c in self._columns]))
 
     @staticmethod
     def _first_bad(sql: str, given: pa.Table) -> int:
@@ -236,16 +235,3 @@ class RowWise:
             else:
                 start, count = start + half, count - half
         return start
-
-
-def whole(column: pa.ChunkedArray) -> pa.Array:
-    """The column as one array."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
-
-
-def _nulls(columns: Columns, count: int) -> pa.Table:
-    arrays = [pa.nulls(count, column.type) for column in columns] or [pa.nulls(count, pa.int8())]
-    names = [column.name for column in columns] or ["no_column"]
-    return pa.table(arrays, names=names)

@@ -28,7 +28,7 @@ class SeenRows:
 
     def see(self, piece: SourceRows) -> None:
         """The rows are about to be given."""
-        self._records += piece.columns.num_rows
+        self._records += len(piece.numbers)
         self._numbers.append(piece.numbers)
         self._rescued += rescued_of(piece)
 

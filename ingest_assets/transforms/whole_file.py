@@ -7,9 +7,8 @@ import duckdb
 import pyarrow as pa
 
 from ingest_assets.transforms.errors import TransformError
-from ingest_assets.transforms.made import Made, MadeField, Source, SourceRows
+from ingest_assets.transforms.made import Made, MadeField, Source, SourceRows, as_columns
 from ingest_assets.transforms.result_types import checked, said
-from ingest_assets.transforms.row_wise import whole
 from ingest_assets.transforms.session import Session, session
 from ingest_assets.transforms.statement import Statement
 
@@ -38,7 +37,7 @@ class WholeFile:
             named = [column for column in columns if column.name in statement.names]
             columns = named or columns[:1]
         self._columns = columns
-        none = self._given([])
+        none = as_columns(pa.table({}), self._columns, 0)
         try:
             types = session().types(self._sql, none)
             made = checked(types, session().run(self._sql, none).schema)
@@ -59,9 +58,9 @@ class WholeFile:
             database: Session | None = None
             try:
                 for piece in rows:
-                    records += piece.columns.num_rows
+                    records += len(piece.numbers)
                     homeless += rescued_of(piece)
-                    held.append(self._given([piece.columns]))
+                    held.append(as_columns(piece.columns, self._columns, len(piece.numbers)))
                     size_bytes += held[-1].nbytes
                     if size_bytes > IN_MEMORY_BYTES:
                         is_first = database is None
@@ -97,18 +96,6 @@ class WholeFile:
         if not is_told:
             arrays = [pa.nulls(0, field.type) for field in self._fields]
             yield numbered(self._fields, arrays, 1, records, homeless)
-
-    def _given(self, tables: list[pa.Table]) -> pa.Table:
-        schema = pa.schema([(c.name, c.type) for c in self._columns])
-        if not tables:
-            return schema.empty_table()
-        [rows] = tables
-        names = set(rows.column_names)
-        arrays = [
-            whole(rows.column(c.name)) if c.name in names else pa.nulls(rows.num_rows, c.type)
-            for c in self._columns
-        ]
-        return pa.table(arrays, schema=schema)
 
 
 def rescued_of(piece: SourceRows) -> list[tuple[int, str]]:

@@ -5,6 +5,7 @@ them, from batch to batch, so that an all-null field or an integer among doubles
 it had before.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from ingest_assets.files.reading.opened import Content
@@ -56,10 +57,14 @@ class KnownSource:
         self._noted = None
 
 
-def file_source(observed: Observed, expected: Columns, known: Columns | None) -> FileSource:
+def file_source(
+    observed: Observed, expected: Columns, known: Columns | None, taken: Collection[str] = ()
+) -> FileSource:
     """What the file has, judged against the columns that were `expected` of it.
 
-    A column of another type is as the file has it, and for this file alone.
+    A column of another type is as the file has it, and for this file alone. So is one that is
+    `taken` into the table as it is, because the table's rules judge it; any other one has also the
+    nested fields that only other files had.
     """
     if known is None:
         rules = SchemaRules()
@@ -70,7 +75,8 @@ def file_source(observed: Observed, expected: Columns, known: Columns | None) ->
     merged = {column.name: column for column in union(expected, observed.columns)}
     changes = difference(expected, observed.columns).changes
     changed = {_top(c.path) for c in changes if c.kind in _CONFLICTS}
-    present = tuple(c if c.name in changed else merged[c.name] for c in observed.columns)
+    as_is = changed | set(taken)
+    present = tuple(c if c.name in as_is else merged[c.name] for c in observed.columns)
     known_names = {column.name for column in known}
     fitting = tuple(
         column for column in present if column.name not in changed or column.name not in known_names

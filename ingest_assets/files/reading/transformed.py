@@ -122,11 +122,12 @@ class TransformedReader:
 
     def observe(self, content: Content, columns: Columns | None) -> Observed:
         """The schema of the result, by the types of the file's own fields."""
-        expected = expected_source(self._known.columns, self._transform.taken_as(columns or ()))
+        taken = self._transform.taken_as(columns or ())
+        expected = expected_source(self._known.columns, taken)
         observed = self._reader.observe(content, expected or None)
         if not observed.record_count:
             return replace(observed, columns=())
-        found = file_source(observed, expected, self._known.columns)
+        found = file_source(observed, expected, self._known.columns, taken)
         self._known.note(content, found)
 
         def source_rows() -> Iterator[SourceRows]:
