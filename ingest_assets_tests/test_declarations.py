@@ -189,7 +189,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
         ("table.primary_key", ["order_id"]),
         ("table.primary_key", "order_id"),
         ("table.order_by", "updated_at"),
-        ("transform", "SELECT * FROM source"),
         ("quality", [{"not_null": ["order_id"], "blocking": True}]),
         ("quality", {"not_null": "order_id"}),
         ("quality", None),

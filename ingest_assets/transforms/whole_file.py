@@ -1,5 +1,6 @@
 """SQL that needs all rows of a file at once: aggregates, DISTINCT, windows, joins, UNNEST."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
@@ -54,7 +55,7 @@ class WholeFile:
         held: list[pa.Table] = []
         size_bytes = records = 0
         homeless: list[tuple[int, str]] = []
-        with tempfile.TemporaryDirectory(prefix="transform-") as folder:
+        with contextlib.ExitStack() as stack:
             database: Session | None = None
             try:
                 for piece in rows:
@@ -64,16 +65,13 @@ class WholeFile:
                     size_bytes += held[-1].nbytes
                     if size_bytes > IN_MEMORY_BYTES:
                         is_first = database is None
-                        database = database or Session(folder)
+                        database = database or stack.enter_context(_database())
                         database.insert(pa.concat_tables(held), is_first=is_first)
                         held, size_bytes = [], 0
                 if records:
                     yield from self._result(database, held, records, homeless)
             except duckdb.Error as error:
                 raise said(error, self._source) from error
-            finally:
-                if database is not None:
-                    database.close()
 
     def _result(
         self,
@@ -96,6 +94,17 @@ class WholeFile:
         if not is_told:
             arrays = [pa.nulls(0, field.type) for field in self._fields]
             yield numbered(self._fields, arrays, 1, records, homeless)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[Session]:
+    """A session of its own, with a folder for what exceeds its memory."""
+    with tempfile.TemporaryDirectory(prefix="transform-") as folder:
+        database = Session(folder)
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 def rescued_of(piece: SourceRows) -> list[tuple[int, str]]:

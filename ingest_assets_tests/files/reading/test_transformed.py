@@ -1,24 +1,21 @@
 """Rows through a transform, by the reader that stands in front of a format's own."""
 
-import datetime
-import decimal
 from collections.abc import Sequence
 from typing import Any
 
 import hypothesis.strategies as st
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 
 from ingest_assets.errors import FileContentError
 from ingest_assets.files.reading.known_source import KnownSource
 from ingest_assets.files.reading.reader import FormatType, Reader, Stumbled, reader_for
 from ingest_assets.files.reading.transformed import TransformedReader
-from ingest_assets.schema.column import Column, Columns
+from ingest_assets.schema.column import Columns
 from ingest_assets.schema.policy import SchemaRules, decide
-from ingest_assets.schema.types import TIMESTAMPTZ, columns_to_json
+from ingest_assets.schema.types import columns_to_json
 from ingest_assets.transforms.declared_transform import transform_of
-from ingest_assets_tests.files.reading.contents import content, json_lines, parquet, together
+from ingest_assets_tests.files.reading.contents import content, json_lines, together
 from ingest_assets_tests.files.reading.test_paths_agree import _csv_files, _json_files
 
 _ALL = ("select * from source", "select * from source where 1 = 1", "from source")
