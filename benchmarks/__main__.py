@@ -8,6 +8,7 @@ python -m benchmarks bookkeeping [--files 1000]
 python -m benchmarks load [--files 10000] [--runs 1]
 python -m benchmarks replacements
 python -m benchmarks merge [--repeat 3]
+python -m benchmarks transforms [--repeat 3]
 python -m benchmarks growth [--files 1000000] [--live 50000] [--history 50000] [--repeat 12]
 python -m benchmarks partitions-page [--live 50000] [--history 50000] [--screenshot page.png]
 python -m benchmarks many [--ingestions 1000] [--parts loading starting rounds]
@@ -27,6 +28,7 @@ from benchmarks import (
     partitions_page,
     quality,
     replacements,
+    transforms,
 )
 from benchmarks.load import load
 from benchmarks.peer_report import as_markdown
@@ -43,6 +45,7 @@ def main() -> None:
     _add_large(commands)
     _add_dagsters_part(commands)
     _add_growth(commands)
+    _add_transforms(commands)
     arguments = parser.parse_args()
     arguments.act(arguments)
 
@@ -62,6 +65,12 @@ def _add_workloads(commands: Any) -> None:
     beside.set_defaults(act=_peers)
     for command in (work, beside):
         command.add_argument("--scale", type=float, default=1.0, help="a share of the size")
+
+
+def _add_transforms(commands: Any) -> None:
+    beside = commands.add_parser("transforms", help="reading with and without `transform`")
+    beside.add_argument("--repeat", type=int, default=3)
+    beside.set_defaults(act=lambda arguments: _print(transforms.measure(arguments.repeat)))
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -11,8 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
 # libyaml's parser takes a fifth of the time; PyYAML is sometimes built without it.
@@ -44,23 +41,6 @@ class Declared(BaseModel):
     """Frozen, and strict about what it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def not_yet(default: object) -> WrapValidator:
-    """Accept the default of a field whose work is not built yet, and refuse any other value.
-
-    Also one of a wrong shape: what the right shape is does not matter yet.
-    """
-
-    def only_default(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
-        with suppress(ValidationError):
-            found = validated(value)
-            if found == default:
-                return found
-        shown = default.model_dump() if isinstance(default, BaseModel) else default
-        raise ValueError(f"not available yet; leave it out or write {shown!r}")
-
-    return WrapValidator(only_default)
 
 
 def refuse_doubles(terms: Sequence[object], texts: list[str]) -> None:

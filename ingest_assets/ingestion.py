@@ -1,7 +1,7 @@
 """The declaration: what a person writes about one ingestion, validated whole and frozen.
 
 No I/O and no Dagster here. The field names, their defaults and their meaning are documented in
-`docs/declaration.md`; a field whose work is not built yet accepts its default only.
+`docs/declaration.md`.
 """
 
 import importlib.util
@@ -22,12 +22,15 @@ from pydantic import (
 )
 
 from ingest_assets.dead_letter_declaration import DeadLetter
-from ingest_assets.declared import Declared, not_yet, sentences
+from ingest_assets.declared import Declared, sentences
+from ingest_assets.files.reading.known_source import KnownSource
+from ingest_assets.files.reading.reader import Reader
 from ingest_assets.quality_declaration import QualityRule
 from ingest_assets.schema.types import format_type
 from ingest_assets.schema_declaration import SchemaRules
 from ingest_assets.source_declaration import Format, Source
 from ingest_assets.table_declaration import Table
+from ingest_assets.transform_declaration import checked, refuse_what_lacks, through
 from ingest_assets.write_mode_problems import contradiction
 
 
@@ -126,7 +129,7 @@ class Ingestion(Declared):
     max_rejected_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
     schema_rules: SchemaRules = Field(default=SchemaRules(), alias="schema")
     table: Table
-    transform: Annotated[str | None, not_yet(None)] = None
+    transform: Annotated[str | None, AfterValidator(checked)] = None
     quality: list[QualityRule] = Field(default_factory=list)
     batch: Batch = Batch()
     engine: Annotated[Literal["local", "spark"], AfterValidator(_installed)] = "local"
@@ -203,6 +206,19 @@ class Ingestion(Declared):
                     f"write_mode: {self.table.write_mode} replaces; take scope: file"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _transform_makes_what_the_table_needs(self) -> "Ingestion":
+        if self.transform is not None:
+            refuse_what_lacks(self.transform, self.table, self.schema_rules)
+        return self
+
+    def reader(self, known: KnownSource | None = None) -> Reader:
+        """What reads the files, and transforms their rows by what is `known` of their fields.
+
+        One reader serves any number of files; `known` follows them in their order.
+        """
+        return through(self.transform, self.format.reader(), known, self.schema_rules)
 
     @field_validator("owners")
     @classmethod

@@ -185,17 +185,6 @@ def test_what_works_today_is_accepted(field: str, value: object) -> None:
     assert _problems(_with(field, value)) == []
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("transform", "SELECT * FROM source"),
-    ],
-)
-def test_what_is_not_built_yet_is_refused_by_name(field: str, value: object) -> None:
-    (problem,) = _problems(_with(field, value))
-    assert problem.startswith(f"orders/defs.yaml: attributes.{field}: not available yet")
-
-
 def test_the_engine_is_one_that_there_is() -> None:
     assert _problems(_with("engine", "spark")) == []
     (problem,) = _problems(_with("engine", {"spark": {}}))

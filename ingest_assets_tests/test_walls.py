@@ -29,7 +29,7 @@ _WALLS = {
     "boto3": ("files/",),
     "botocore": ("files/",),
     "pyiceberg": ("tables/",),
-    "duckdb": ("tables/", "quality/"),
+    "duckdb": ("tables/", "quality/", "transforms/"),
     "prometheus_client": ("metrics/",),
     "sqlalchemy": ("ledger/",),
     "psycopg2": ("ledger/",),

@@ -27,6 +27,7 @@ _JSON_FIELDS = (
     "rows",
     "rescued",
     "rejected",
+    "filtered",
     "attempts",
     "error_type",
     "error",

@@ -43,6 +43,7 @@ def command(name: str, as_json: bool) -> None:
             "files": result.counts,
             "rows": result.rows,
             "rejected_rows": result.rejected,
+            "filtered_rows": result.filtered,
             "seconds": round(result.seconds, 3),
             "snapshot_id": result.snapshot_id,
             "waiting": result.waiting,
@@ -117,6 +118,8 @@ def _print(name: str, result: PassResult) -> None:
     click.echo(
         f"{name}: {counts or 'no new files'}; {counted(result.rows, 'row')}, {result.seconds:.1f} s"
     )
+    if result.filtered:
+        click.echo(f"{counted(result.filtered, 'row')} left out by the transform")
     if result.rejected:
         click.echo(f"{counted(result.rejected, 'row')} rejected: see ingest-assets files {name}")
     if result.received is not None:

@@ -8,7 +8,7 @@ from ingest_assets.declared_changes import (
     refusal,
 )
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.errors import TableOwnershipError, UnknownIngestionError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import applied_declaration, schema_versions

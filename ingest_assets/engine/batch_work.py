@@ -9,8 +9,10 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_lines import log_committed, log_read
 from ingest_assets.engine.batch_usage import Usage, usage_so_far, used_since
 from ingest_assets.engine.failed_file import failed
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.engine.lease import KeptLease
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
+from ingest_assets.engine.source_state import open_source
 from ingest_assets.engine.spreading import Cluster, ExecutorsDiedError
 from ingest_assets.engine.staging import StagedBatch, stage
 from ingest_assets.engine.steps import Step, reached
@@ -20,10 +22,6 @@ from ingest_assets.ledger import batches, leases, outcomes, registry, usage
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.logs import about
 from ingest_assets.tables.commit import Committed, Steps, commit
-from ingest_assets.tables.layout import layout_of
-from ingest_assets.tables.lineage import ORDERED_LINEAGE
-from ingest_assets.tables.owner import Owner
-from ingest_assets.tables.target import Target, open_target
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +98,7 @@ class BatchWork:
     def _land(self, staged: StagedBatch, begun: _Begun) -> Committed:
         batch_id = self.claimed.batch_id
         with self.deployment.ledger.transaction() as connection:
-            outcomes.record(connection, batch_id, staged.outcomes, staged.changes)
+            outcomes.record(connection, batch_id, staged.outcomes, staged.changes, staged.source)
         reached(Step.RECORDED, batch_id)
         if staged.rejected is not None:
             begun.rejected = True
@@ -143,7 +141,9 @@ class BatchWork:
             target = open_table(self.deployment, self.ingestion, must_exist=must_exist, route=route)
             before, known = known, known_schema(ledger, name, route)
             if known == before:
-                return open_state(known, target, self.claimed.files[0].file_id)
+                state = open_state(known, target, self.claimed.files[0].file_id)
+                open_source(self.ingestion, known.source, state)
+                return state
 
     def _give_up(self, error: BaseException, staged: StagedBatch | None, begun: _Begun) -> None:
         """The files of a batch that failed as a whole are where the next pass finds them."""
@@ -224,30 +224,3 @@ def claim(
     reached(Step.CLAIMED, batch_id)
     ingestion = ingestion.for_table(claimed.route, columns)
     return BatchWork(deployment, ingestion, claimed, lease, may_create, run_id)
-
-
-def open_table(
-    deployment: Deployment,
-    ingestion: Ingestion,
-    *,
-    must_exist: bool,
-    route: str = "",
-    owner: Owner | None = None,
-) -> Target:
-    """The ingestion's table, if it may write to it; raises as `tables.target.open_target`.
-
-    The layout is declared for the declared table. Another one (`route` as in `ledger.tables`) was
-    made with what it had in common with that, and keeps it whatever columns both get. `owner` is
-    the deployment's, if it is not given.
-    """
-    target = open_target(
-        deployment.catalog,
-        ingestion.table.identifier,
-        layout_of(ingestion.table),
-        owner or deployment.owner(ingestion),
-        must_exist=must_exist,
-        keeps_spec=bool(route),
-    )
-    if ingestion.table.write_mode != "append":
-        target.lineage = ORDERED_LINEAGE
-    return target

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ingest_assets.decision_errors import DecisionRefusedError, ReshapeRefusedError
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.active_columns import effective_columns
-from ingest_assets.engine.batch_work import open_table
 from ingest_assets.engine.decided_columns import Fills, accepted_columns, columns_after
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import registry, schema_versions
 from ingest_assets.ledger.decisions import SchemaDecision

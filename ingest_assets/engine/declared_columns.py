@@ -3,7 +3,7 @@
 from typing import Any
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.engine.schema_state import SchemaState, known_schema, open_state
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import declared_columns, schema_versions

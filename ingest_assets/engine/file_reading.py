@@ -15,9 +15,12 @@ from ingest_assets.engine.gathered import Gathered
 from ingest_assets.engine.reading_ahead import read_ahead
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.schema_state import SchemaState
+from ingest_assets.engine.taken_rows import taken_detail
 from ingest_assets.errors import OtherTableError, SchemaParkedError
+from ingest_assets.files.reading.chunk import Taken
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Reader, Stumbled
+from ingest_assets.files.reading.together import added
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.schema.column import Columns
@@ -27,9 +30,8 @@ from ingest_assets.schema.policy import Decision, decide
 from ingest_assets.schema.samples import samples
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import rescued_count
-from ingest_assets.tables.rejected import first_reason, rejected_rows
+from ingest_assets.tables.rejected import rejected_rows
 
-_SAMPLES = 5
 _LARGE_BYTES = 16 * 1024**2
 """As stored; the beginning of a smaller file is most of it."""
 _TOLD_EVERY = timedelta(seconds=30)
@@ -70,6 +72,8 @@ class FileReading:
         self.rejected = Gathered(self._own_rejected)
         self.verdict = FileVerdict(self._file, self._ingestion.max_rejected_ratio, self._quality)
         self.rescued = 0
+        self.taken: Taken | None = None
+        self._records = 0
         self.detail: dict[str, Any] = {}
 
     def read(self, content: Content) -> None:
@@ -89,9 +93,8 @@ class FileReading:
         )
         if not is_read:
             self._read_carefully(content)
-        self.detail |= self.verdict.judge(
-            self.rejected.row_count, self.rows.row_count, self.detail.get("rejected_samples", ())
-        )
+        self.detail |= self.verdict.judge(self.rejected.row_count, self._records)
+        self.detail |= taken_detail(self.taken)
 
     def _read_fast(self, content: Content, columns: Columns, *, is_first: bool = False) -> bool:
         try:
@@ -164,13 +167,12 @@ class FileReading:
         Raises:
             RejectedRatioError, FileContentError: it cannot.
         """
-        rejected = good = 0
+        rejected = records = 0
         for chunk in self._reader.read_careful(content, decision.target):
-            good += chunk.rows.num_rows
+            records += chunk.records
             rejected += chunk.rejected.num_rows
-            if chunk.rejected.num_rows:
-                self._sample(chunk.rejected)
-        self.verdict.check_ratio(rejected, good, self.detail.get("rejected_samples", ()))
+            self.verdict.sample(chunk.rejected)
+        self.verdict.check_ratio(rejected, records)
 
     def _park(self, content: Content, observed: Observed, decision: Decision) -> None:
         """Raises SchemaParkedError with what a person needs to decide."""
@@ -201,22 +203,18 @@ class FileReading:
                 progress.made()
                 if is_long():
                     self._tell()
+                self._records += chunk.records
+                self.taken = added(self.taken, chunk.taken)
                 chunk = self.verdict.sorted_out(chunk)
                 self.rescued += rescued_count(chunk.rows)
                 self.rows.add(self._with_lineage(chunk.rows))
                 if chunk.rejected.num_rows:
-                    self._sample(chunk.rejected)
                     self.rejected.add(self._with_lineage(rejected_rows(chunk.rejected)))
 
     def _tell(self) -> None:
         source, rows = self._file.source, self.rows.row_count
         said = {"key": source.key, "rows": rows}
         logger.info("%s: %s rows read so far", source.uri, rows, extra=said)
-
-    def _sample(self, rejected: pa.Table) -> None:
-        samples = self.detail.setdefault("rejected_samples", [])
-        for index in range(min(_SAMPLES - len(samples), rejected.num_rows)):
-            samples.append(first_reason(rejected.slice(index)))
 
     @property
     def brings_change(self) -> bool:

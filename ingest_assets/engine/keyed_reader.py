@@ -52,12 +52,12 @@ class _KeyedReader:
     def read_together(self, contents: Sequence[Content], columns: Columns) -> Together:
         """As of any reader."""
         self._check_types(contents[0].name, columns)
-        rows, counts = self._reader.read_together(contents, columns)
+        read = self._reader.read_together(contents, columns)
         start = 0
-        for count in counts:
-            self._refuse_gaps(rows.slice(start, count))
+        for count in read.counts:
+            self._refuse_gaps(read.rows.slice(start, count))
             start += count
-        return rows, counts
+        return read
 
     def _refuse_gaps(self, rows: pa.Table) -> None:
         if any(rows[name].null_count for name in self._key if name in rows.column_names):
@@ -123,7 +123,7 @@ class _KeyedReader:
             return chunk
         found = [self._rejection(row) for row in rows.filter(gaps).to_pylist()]
         rejected = pa.concat_tables([chunk.rejected, rejected_table(found)])
-        return Chunk(rows.filter(pc.invert(gaps)), rejected)
+        return Chunk(rows.filter(pc.invert(gaps)), rejected, chunk.taken)
 
     def _rejection(self, row: dict[str, object]) -> tuple[int, bytes, str]:
         number = row.pop(SOURCE_ROW)

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from ingest_assets.engine.active_columns import effective_columns
 from ingest_assets.errors import SchemaParkedError
-from ingest_assets.ledger import decisions, registry, schema_versions
+from ingest_assets.files.reading.known_source import KnownSource
+from ingest_assets.ledger import decisions, registry, schema_versions, source_shapes
 from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.ledger import Ledger
 from ingest_assets.ledger.schema_versions import SchemaChange, SchemaVersion
+from ingest_assets.ledger.source_shapes import SourceShape
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.difference import Change, Difference, difference
 from ingest_assets.schema.types import columns_from_json, columns_to_json, fingerprint
@@ -26,6 +28,7 @@ class SchemaState:
     `version` is the ledger's number for `columns`; when a change of this batch brought them,
     `change_index` points to it and the number comes with the batch's end. `others` are the tables
     that people gave to shapes of their own, with their columns (the declared table is one to them).
+    `source` is what is known of the files' own fields, where a transform makes the columns of them.
     """
 
     target: Target
@@ -34,6 +37,7 @@ class SchemaState:
     ignored: tuple[Change, ...] = ()
     route: str = ""
     others: tuple[tuple[str, Columns], ...] = ()
+    source: KnownSource = field(default_factory=KnownSource)
     changes: list[SchemaChange] = field(default_factory=list)
     change_index: int | None = None
     _holds_lineage: bool = False
@@ -162,6 +166,7 @@ class KnownSchema:
     others: tuple[tuple[str, Columns], ...]
     under_way: tuple[str, SchemaDecision] | None
     was_ever_written: bool
+    source: SourceShape | None = None
 
 
 def known_schema(ledger: Ledger, ingestion: str, route: str = "") -> KnownSchema:
@@ -174,6 +179,7 @@ def known_schema(ledger: Ledger, ingestion: str, route: str = "") -> KnownSchema
             registry.other_tables(connection, ingestion, route),
             decisions.under_way(connection, ingestion),
             schema_versions.was_ever_written(connection, ingestion, route),
+            source_shapes.known(connection, ingestion, route),
         )
 
 

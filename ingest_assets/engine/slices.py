@@ -19,6 +19,7 @@ from ingest_assets.engine.sink import Sink
 from ingest_assets.engine.stager import Stager
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
+from ingest_assets.files.reading.known_source import KnownSource
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
@@ -55,6 +56,8 @@ class Slice:
     files: tuple[ClaimedFile, ...]
     columns: Columns
     table: ShippedTable
+    source: Columns | None = None
+    """What is known of the files' fields then, where a transform makes columns of them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class ReadSlice:
     rows: Sequence[DataFile]
     rejected: Sequence[DataFile]
     fields: Fields
+    source: Columns | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -107,7 +111,13 @@ def read(cut: Slice) -> ReadSlice:
     main = Sink(cut.table.target(), name)
     rejected = Sink(terms.rejected.target(), f"{name}-rejected")
     state = SchemaState(
-        main.target, cut.columns, terms.version, terms.ignored, terms.route, terms.others
+        main.target,
+        cut.columns,
+        terms.version,
+        terms.ignored,
+        terms.route,
+        terms.others,
+        KnownSource(cut.source),
     )
     with tempfile.TemporaryDirectory(prefix="ingest-") as spool:
         source = terms.ingestion.source
@@ -117,7 +127,9 @@ def read(cut: Slice) -> ReadSlice:
         try:
             outcomes = list(stager.outcomes(cut.files))
             rows, fields = main.written(), fields_of(main.target)
-            return ReadSlice(outcomes, state.changes, rows, rejected.written(), fields)
+            return ReadSlice(
+                outcomes, state.changes, rows, rejected.written(), fields, state.source.columns
+            )
         except BaseException:
             main.discard()
             rejected.discard()

@@ -73,6 +73,7 @@ class _Part:
 
     files: Sequence[ClaimedFile]
     read_by: Columns | None = None
+    source: Columns | None = None
     read: ReadSlice | None = None
 
 
@@ -134,16 +135,17 @@ class Spreading:
         for part in again:
             self._throw_away(part)
         table = ship(self._stager.main.target)
-        cuts = [Slice(terms, tuple(part.files), columns, table) for part in again]
+        source = self._state.source.columns
+        cuts = [Slice(terms, tuple(part.files), columns, table, source) for part in again]
         logger.info("%s slices of the batch are read by the cluster", len(cuts))
         for part, read in zip(again, self._cluster.read(cuts), strict=True):
-            part.read_by, part.read = columns, read
+            part.read_by, part.source, part.read = columns, source, read
 
     def _counts(self, part: _Part) -> bool:
         columns = self._state.columns
         if part.read is None or part.read_by is None or columns is None:
             return False
-        if part.read_by is columns:
+        if part.read_by is columns and part.source is self._state.source.columns:
             return True
         is_plain = part.read.is_plain and self._stager.ingestion.format.type != "csv"
         return is_plain and _has_all(columns, part.read_by)
@@ -166,6 +168,8 @@ class Spreading:
         before = self._state.change_index
         indices = self._state.adopt(read.changes)
         self._check(read)
+        if read.source != part.source:
+            self._state.source.columns = read.source
         self._stager.main.take_written(read.rows)
         self._stager.rejected.take_written(read.rejected)
         for outcome in read.outcomes:

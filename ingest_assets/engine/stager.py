@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from ingest_assets.engine.file_reading import FileReading
 from ingest_assets.engine.keyed_reader import keyed
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
+from ingest_assets.engine.taken_rows import taken_detail
 from ingest_assets.errors import (
     Fate,
     FileContentError,
@@ -31,7 +33,6 @@ from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
-from ingest_assets.quality.result import FileQuality
 from ingest_assets.schema.column import Columns
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.lineage import Origin, with_lineage
@@ -47,7 +48,7 @@ class _ReadTogether:
     columns: Columns
     rows: pa.Table
     row_counts: Sequence[int]
-    qualities: Sequence[FileQuality]
+    details: Sequence[dict[str, Any]]
     seconds: float
 
 
@@ -63,7 +64,7 @@ class Stager:
         quality: BatchQuality | None = None,
     ) -> None:
         self._store = store
-        self._reader = keyed(ingestion.format.reader(), ingestion.table)
+        self._reader = keyed(ingestion.reader(state.source), ingestion.table)
         self.ingestion = ingestion
         self.quality = quality or batch_quality(ingestion)
         self.state = state
@@ -113,11 +114,13 @@ class Stager:
         if columns is None or any(file.moves_to is not None for file in files):
             raise Stumbled
         contents = [fetched.content for fetched in fetches]
-        rows, counts = self._reader.read_together(contents, columns)
-        qualities = self.quality.together(rows, counts, files)
-        origins = [self._origin(file, count) for file, count in zip(files, counts, strict=True)]
-        rows = with_lineage(rows, origins, self.ingested_at)
-        return _ReadTogether(columns, rows, counts, qualities, time.monotonic() - started)
+        read = self._reader.read_together(contents, columns)
+        taken = [taken_detail(one) for one in read.taken or ()] or [{} for _ in files]
+        qualities = self.quality.together(read.rows, read.counts, files)
+        details = [{**of, **told(quality)} for of, quality in zip(taken, qualities, strict=True)]
+        origins = [self._origin(f, count) for f, count in zip(files, read.counts, strict=True)]
+        rows = with_lineage(read.rows, origins, self.ingested_at)
+        return _ReadTogether(columns, rows, read.counts, details, time.monotonic() - started)
 
     def _outcomes_of(self, group: Group[_ReadTogether]) -> Iterator[FileOutcome]:
         """What becomes of each file: of all together if all are well, else of each alone.
@@ -148,10 +151,10 @@ class Stager:
                 seconds=fetching.result().seconds + together.seconds / len(group.files),
                 change_index=self.state.change_index,
                 schema_version=self.state.version,
-                detail={"path": "fast", **told(quality)},
+                detail={"path": "fast", **detail},
             )
-            for file, count, quality, fetching in zip(
-                group.files, together.row_counts, together.qualities, group.fetches, strict=True
+            for file, count, detail, fetching in zip(
+                group.files, together.row_counts, together.details, group.fetches, strict=True
             )
         ]
 
@@ -210,6 +213,7 @@ class Stager:
         except BaseException:
             reading.drop()
             raise
+        self.state.source.keep(content)
         return FileOutcome(
             file.file_id,
             "SUCCESS",

@@ -10,6 +10,7 @@ from ingest_assets.engine.batch_quality import open_quality
 from ingest_assets.engine.overtaken import refused
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.engine.sink import Sink
+from ingest_assets.engine.source_state import source_shape
 from ingest_assets.engine.spreading import Cluster, Spreading
 from ingest_assets.engine.stager import Stager
 from ingest_assets.engine.steps import judged
@@ -18,6 +19,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedBatch
 from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets.ledger.schema_versions import SchemaChange
+from ingest_assets.ledger.source_shapes import SourceShape
 from ingest_assets.tables.commit import Prepared
 from ingest_assets.tables.rejected import open_rejected
 
@@ -33,6 +35,7 @@ class StagedBatch:
     ingestion: Ingestion
     outcomes: list[FileOutcome]
     changes: list[SchemaChange]
+    source: SourceShape | None
     main: Prepared | None
     rejected: Prepared | None
 
@@ -91,7 +94,8 @@ def stage(
         outcomes.append(outcome)
         judged(outcome)
     main, rejected = _sent(ingestion, claimed, stager, outcomes)
-    return StagedBatch(claimed, ingestion, outcomes, state.changes, main, rejected)
+    source = source_shape(ingestion, state.source)
+    return StagedBatch(claimed, ingestion, outcomes, state.changes, source, main, rejected)
 
 
 def _sent(

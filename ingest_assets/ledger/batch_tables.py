@@ -20,6 +20,7 @@ batches = Table(
     Column("run_id", Text),
     Column("snapshot_id", BigInteger),
     Column("schema_changes", JSONB),
+    Column("source_shape", JSONB),
     Column("decision", JSONB),
     Column("note", Text),
     moment("created_at", is_set=True),

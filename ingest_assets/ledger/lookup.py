@@ -22,6 +22,8 @@ class FileRow:
     became of the file since; `dead_letter_error` is why they could not be made so far.
     `gone_at`: its object is not in the source since then, as far as listings and events tell.
     `there_since`: its content is there since, by the store's word or the ledger's, if earlier.
+    `filtered`: so many rows of the committed content the transform left out; None: none is
+    declared, or its rows are no rows of the file.
     `lost_contents`: so many earlier contents had rows that a rollback, or somebody, took for good.
     """
 
@@ -52,6 +54,7 @@ class FileRow:
     gone_at: datetime | None
     lost_contents: int
     retired_at: datetime | None
+    filtered: int | None
 
 
 _FILES = """
@@ -66,13 +69,16 @@ _FILES = """
            CASE WHEN f.source_content_id = f.content_id THEN f.source_error END AS source_error,
            d.copy_uri AS dead_letter_copy, d.report_uri AS dead_letter_report,
            d.error AS dead_letter_error,
-           f.gone_at, coalesce(lost.contents, 0) AS lost_contents, f.retired_at
+           f.gone_at, coalesce(lost.contents, 0) AS lost_contents, f.retired_at,
+           CAST(done.detail->>'filtered' AS bigint) AS filtered
     FROM ingest.files f
     LEFT JOIN ingest.dead_letter_copies d USING (file_id)
     LEFT JOIN (SELECT c.file_id, count(*) AS contents
                FROM ingest.contents c JOIN ingest.files o USING (file_id)
                WHERE c.lost_at IS NOT NULL AND c.content_id <> o.content_id
                GROUP BY c.file_id) AS lost USING (file_id)
+    LEFT JOIN ingest.attempts done
+        ON (done.batch_id, done.file_id) = (f.committed_batch_id, f.file_id)
     WHERE f.ingestion = :ingestion {condition} ORDER BY f.key
 """
 

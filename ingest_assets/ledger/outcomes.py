@@ -15,11 +15,13 @@ from ingest_assets.ledger import (
     judged_files,
     kept_contents,
     schema_versions,
+    source_shapes,
     volume,
 )
 from ingest_assets.ledger.decisions import SchemaDecision
 from ingest_assets.ledger.row_locks import lock_files_of
 from ingest_assets.ledger.schema_versions import SchemaChange
+from ingest_assets.ledger.source_shapes import SourceShape
 
 Outcome = Literal["SUCCESS", "FAILED", "DEAD_LETTER", "PARKED", "ROUTED"]
 
@@ -53,6 +55,7 @@ def record(
     batch_id: str,
     outcomes: Sequence[FileOutcome],
     changes: Sequence[SchemaChange],
+    source: SourceShape | None = None,
 ) -> None:
     """The outcomes and schema changes stand beside the PREPARED batch, so that recovery can finish.
 
@@ -84,6 +87,8 @@ def record(
         """),
         {"batch_id": batch_id, "changes": _json([asdict(change) for change in changes])},
     )
+    if source is not None:
+        source_shapes.note(connection, batch_id, source)
 
 
 def _json(value: object) -> str:
@@ -145,6 +150,7 @@ def finish(
     lock_files_of(connection, batch_id)
     changes = [SchemaChange(**change) for change in batch.schema_changes or []]
     versions = schema_versions.apply(connection, batch.ingestion, batch_id, changes)
+    source_shapes.apply(connection, batch_id)
     judged_files.number(connection, batch_id, versions)
     judged_files.apply(connection, batch_id, snapshot_id, backoff)
     dead_letters.note(connection, batch_id)

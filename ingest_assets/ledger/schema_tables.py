@@ -1,4 +1,4 @@
-"""The ledger's tables of decisions: schema versions, and who decided what (see `tables`)."""
+"""The ledger's tables of schemas: versions, source shapes, who decided what (see `tables`)."""
 
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -46,6 +46,16 @@ Index(
     schema_versions.c.fingerprint,
     unique=True,
     postgresql_where="status = 'PENDING'",
+)
+
+source_shapes = Table(
+    "source_shapes",
+    metadata,
+    Column("ingestion", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("format", JSONB, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    moment("updated_at", is_set=True),
 )
 
 audit = Table(

@@ -7,6 +7,7 @@
     attempts         one row a batch and file: what the batch did with the file
     attempts_archive the attempts of long ago that no work reads any more, for people
     schema_versions  one row a version of a table's schema, never deleted
+    source_shapes    one row a table whose columns a transform makes: the fields of its files
     audit            who decided what, and when
 
 `route` is the table that a file, batch or version belongs to: empty for the declared one, else the

@@ -68,6 +68,12 @@ class PassResult:
         return sum(file.rows for file in self.files.values() if file.outcome == "SUCCESS")
 
     @property
+    def filtered(self) -> int:
+        """The rows of files in the table that the transform left out."""
+        good = (file for file in self.files.values() if file.outcome == "SUCCESS")
+        return sum(file.detail.get("filtered", 0) for file in good)
+
+    @property
     def rejected(self) -> int:
         """The rows of files in the table that could not be read or written."""
         return sum(file.rejected for file in self.files.values() if file.outcome == "SUCCESS")

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ingest_assets.deployment import Deployment
-from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.errors import TableMissingError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import batches, planning, schema_versions

@@ -69,6 +69,9 @@ def _metadata(file: FileReport) -> dict[str, Any]:
         metadata["detected"] = detected
     if ignored := file.detail.get("ignored"):
         metadata["ignored_columns"] = ignored
+    for name in ("records", "filtered", "unused_fields"):
+        if name in file.detail:
+            metadata[name] = file.detail[name]
     return metadata
 
 

@@ -19,13 +19,15 @@ WRITERS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
     "csv": csv_file,
     "parquet": parquet_file,
 }
-RUN_FIELDS = {"files", "rows", "rejected_rows", "seconds", "snapshot_id", "waiting", "settling"}
+RUN_FIELDS = {"files", "rows", "rejected_rows", "filtered_rows", "seconds", "snapshot_id"}
+RUN_FIELDS |= {"waiting", "settling"}
 FILE_FIELDS = {
     "key",
     "status",
     "rows",
     "rescued",
     "rejected",
+    "filtered",
     "attempts",
     "error_type",
     "error",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ingest_assets.engine import batch_work
-from ingest_assets.engine.batch_work import open_table
 from ingest_assets.engine.column_changes import plan_drop_column
 from ingest_assets.engine.decision_work import carry_out
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.tables.target import Target
 from ingest_assets_tests.chaos import work
 from ingest_assets_tests.end_to_end.deciding import PERSON

@@ -133,6 +133,55 @@ def _seeds() -> list[int]:
     return list(range(int(os.environ.get("SLICES_SEEDS", "8"))))
 
 
+_ALL = "select * from source"
+_MADE = """
+    select * exclude (amount), amount * 2 as twice, new_1 || '!' as told, customer as who
+    from source where order_id % 10 <> 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_all_columns_through_a_transform_are_what_they_are_without(
+    workshop: Workshop, twin: Workshop, seed: int
+) -> None:
+    _check_same(workshop, twin, seed, None, _ALL, {}, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_slices_give_what_reading_in_order_gives_through_a_transform(
+    workshop: Workshop, twin: Workshop, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(spreading, "SLICE_FILES", 1 + seed)
+    cluster = InThisProcess()
+    workshop.put("00", json_lines([row | {"new_1": "x"} for row in orders(7000)]))
+    _check_same(workshop, twin, seed, _MADE, _MADE, {}, cluster)
+    assert sum(cluster.counts) > 0
+    assert "SUCCESS" in workshop.statuses().values()
+
+
+def _check_same(
+    workshop: Workshop,
+    twin: Workshop,
+    seed: int,
+    one: str | None,
+    other: str | None,
+    rules: dict[str, str],
+    cluster: InThisProcess | None,
+) -> None:
+    """The ingestion and its twin, with a transform each, make the same of random files."""
+    rng = random.Random(seed)
+    for start in (0, 12):
+        for number in range(start, start + 12):
+            workshop.put(f"{number:03d}", _file(rng, number))
+        work.engine_pass(workshop.deployment, workshop.ingestion(schema=rules, transform=one))
+        work.engine_pass(twin.deployment, twin.ingestion(schema=rules, transform=other), cluster)
+    found, expected = _seen(twin), _seen(workshop)
+    for name in expected:
+        assert found[name] == expected[name]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", _seeds(), ids=lambda seed: f"seed {seed}")
 def test_slices_give_what_reading_in_order_gives(

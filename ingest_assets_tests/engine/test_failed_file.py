@@ -12,8 +12,8 @@ from ingest_assets.ledger.batches import ClaimedFile
 EARLIER = " The rows that it brought earlier stay in the table."
 WAY_OUT = (
     " Mend the file and upload it again under its key; or, after a change elsewhere (the "
-    "declaration's format, max_rejected_ratio or quality, a service), read it again with "
-    "`ingest-assets replay`, or materialize its partition."
+    "declaration's format, transform, quality or max_rejected_ratio, a service), read it again "
+    "with `ingest-assets replay`, or materialize its partition."
 )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ingest_assets.engine.batch_work import open_table
+from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.engine.preview.services import Services
 from ingest_assets.engine.schema_state import KnownSchema, SchemaState, known_schema, open_state
 from ingest_assets.errors import ConfigurationError, FileContentError

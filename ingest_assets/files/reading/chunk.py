@@ -21,15 +21,37 @@ class Stumbled(Exception):
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Of how many records a transform made rows, rejected ones too, and how many it `filtered`.
+
+    `filtered` is None where rows of the result are no rows of the file. `unused` are the fields
+    that the result has nothing of.
+    """
+
+    records: int
+    filtered: int | None
+    unused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Chunk:
     """`rows`: the columns that were asked for, in order, then `_source_row` (int64) and
     `_rescued_data` (string, JSON; null when nothing was rescued).
 
     `rejected`: `source_row` (int64), `raw` (binary), `reason` (string).
+    `taken`: what a transform made the rows of; None without one.
     """
 
     rows: pa.Table
     rejected: pa.Table
+    taken: Taken | None = None
+
+    @property
+    def records(self) -> int:
+        """How many records of the file it is about."""
+        if self.taken is not None:
+            return self.taken.records
+        return int(self.rows.num_rows + self.rejected.num_rows)
 
 
 def rows_schema(columns: Columns) -> pa.Schema:

@@ -95,7 +95,7 @@ class JsonReader:
                 presence.see(rows.slice(start, count).columns)
             presence.check()
             start += count
-        return rows, counts
+        return Together(rows, counts)
 
     def _one_block(self, content: Content) -> bytes:
         blocks = list(itertools.islice(self._line_blocks(content), 2))

@@ -1,25 +1,19 @@
 """Parquet, Avro and ORC: by column, in batches; `_source_row` is the row's number, from 1."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 
 from ingest_assets.files.reading.chunk import NOTHING_REJECTED, Chunk, Stumbled, rows_schema
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.together import Together, one_after_another
-from ingest_assets.files.reading.typed_columns import (
-    FileColumn,
-    cast_whole,
-    file_columns,
-    fit_each,
-)
+from ingest_assets.files.reading.typed_columns import FileColumn, file_columns
 from ingest_assets.files.reading.typed_file import DamagedError, Opener, TypedFile
+from ingest_assets.files.reading.typed_rows import fitted, judged_by_values, rescued
 from ingest_assets.schema.column import Columns, accepts_any, nested_field
 from ingest_assets.schema.judged import judged_columns
 from ingest_assets.schema.judged_types import judged_type
 from ingest_assets.schema.observed import Observed
-from ingest_assets.schema.value_text import text_of
 
 
 class TypedReader:
@@ -127,16 +121,11 @@ def _judged(file: TypedFile, found: Sequence[FileColumn]) -> dict[str, pa.DataTy
 def _judged_by_values(
     file: TypedFile, doubtful: Sequence[FileColumn]
 ) -> dict[str, pa.DataType | None]:
-    misfits = dict.fromkeys((column.name for column in doubtful), 0)
-    counts, types = dict(misfits), {c.name: c.expected.type for c in doubtful if c.expected}
-    for _, batch in _batches(file, [column.spelled for column in doubtful]):
-        for column, array in zip(doubtful, batch.columns, strict=True):
-            counts[column.name] += len(array) - array.null_count
-            if cast_whole(array, types[column.name]) is None:
-                misfits[column.name] += len(fit_each(column, array)[1])
-    return {
-        c.name: c.own if misfits[c.name] * 2 > counts[c.name] else types[c.name] for c in doubtful
-    }
+    names = [column.spelled for column in doubtful]
+    counted = (
+        list(zip(doubtful, batch.columns, strict=True)) for _, batch in _batches(file, names)
+    )
+    return judged_by_values(counted, doubtful)
 
 
 def _chunk(
@@ -147,34 +136,10 @@ def _chunk(
     ignored: frozenset[str] | None,
 ) -> Chunk:
     """The batch as rows; `ignored` None: whatever does not cast whole raises `Stumbled`."""
-    arrays: dict[str, pa.Array] = {}
-    left: dict[int, dict[str, Any]] = {}
-    for column, array in zip(found, batch.columns, strict=True):
-        if column.expected is None and (
-            column.name in (ignored or ()) or array.null_count == len(array)
-        ):
-            continue
-        held = None if column.expected is None else cast_whole(array, column.expected.type)
-        if held is None:
-            if ignored is None:
-                raise Stumbled
-            held, rests = fit_each(column, array)
-            for row, rest in rests.items():
-                left.setdefault(row, {})[column.spelled] = rest
-        if held is not None:
-            arrays[column.name] = held
-    found_arrays = [
-        arrays[c.name] if c.name in arrays else pa.nulls(batch.num_rows, c.type) for c in columns
-    ]
+    both = zip(found, batch.columns, strict=True)
+    arrays, left = fitted(columns, both, batch.num_rows, ignored)
     numbers = pa.arange(first_row, first_row + batch.num_rows)
     rows = pa.Table.from_arrays(
-        [*found_arrays, numbers, _rescued(left, batch.num_rows)], schema=rows_schema(columns)
+        [*arrays, numbers, rescued(left, batch.num_rows)], schema=rows_schema(columns)
     )
     return Chunk(rows, NOTHING_REJECTED)
-
-
-def _rescued(left: dict[int, dict[str, Any]], row_count: int) -> pa.Array:
-    if not left:
-        return pa.nulls(row_count, pa.string())
-    texts = [text_of(left[row]) if row in left else None for row in range(row_count)]
-    return pa.array(texts, pa.string())

@@ -40,9 +40,10 @@ def _together(
     format_type: FormatType, files: Sequence[bytes], columns: Columns
 ) -> tuple[pa.Table, list[int]] | None:
     try:
-        return reader_for(format_type, {}).read_together([content(f) for f in files], columns)
+        read = reader_for(format_type, {}).read_together([content(f) for f in files], columns)
     except Stumbled:
         return None
+    return read.rows, list(read.counts)
 
 
 @st.composite
