@@ -35,9 +35,8 @@ IngestError
     ├── LeaseLostError              the batch belongs to somebody else now; nothing was written
     └── CommitUnknownError          the commit may or may not be in the table; recovery decides
 
-Others are beside what raises them: `decision_errors`, `alerts.errors`, `files.unreachable`,
-`files.notifications.errors`, `ledger.source_address`, `ledger.standing`, `declared_changes`,
-`quality.refusal`.
+Others are beside what raises them: `decision_errors`, `declared_changes`, `alerts.errors`,
+`files.unreachable`, `files.notifications.errors`, `ledger.source_address`, `quality.refusal` and more.
 
 What becomes of the files of the batch in which an error is met is the `fate` of its class:
 
