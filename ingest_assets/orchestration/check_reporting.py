@@ -16,7 +16,7 @@ from ingest_assets.orchestration.names import (
     SCHEMA_COMPATIBLE,
     asset_key,
 )
-from ingest_assets.orchestration.quality_reporting import file_rules, rule_result
+from ingest_assets.orchestration.quality_reporting import file_rules, rule_results
 from ingest_assets.quality.refusal import QualityError, RejectedByRulesError
 from ingest_assets.schema.difference import ChangeKind
 
@@ -47,7 +47,7 @@ def check_evaluations(
         for name, result in (
             (SCHEMA_COMPATIBLE, _schema_compatible(ingestion, file, location)),
             (ROWS_PARSED, _rows_parsed(ingestion, file)),
-            *((rule.check_name, rule_result(rule, file)) for rule in rules),
+            *rule_results(rules, file),
         ):
             evaluations.append(
                 dg.AssetCheckEvaluation(

@@ -1,5 +1,6 @@
 """The rules of `quality` as asset checks: one a rule, evaluated for each file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -37,18 +38,20 @@ def rule_description(ingestion: Ingestion, rule: QualityRule) -> str:
     return f"{said} {_CONSEQUENCES[rule.action].format(table=ingestion.table.identifier)}"
 
 
-def rule_result(rule: QualityRule, file: FileReport) -> dg.AssetCheckResult:
-    """What the rule says of the file; not known where the file was not put to it."""
+def rule_results(
+    rules: Sequence[QualityRule], file: FileReport
+) -> list[tuple[str, dg.AssetCheckResult]]:
+    """By check, what each rule says of the file; not known where it was not put to it."""
+    if not rules:
+        return []
     quality = FileQuality.from_json(file.detail.get("quality", {}))
-    found = [result for result in quality.results if result.name == rule.check_name]
-    if not found:
-        return dg.AssetCheckResult(
-            passed=False,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"Not known, because {_why_unknown(file)}",
-        )
-    (result,) = found
-    return _check_result(result)
+    found = {result.name: _check_result(result) for result in quality.results}
+    unknown = dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Not known, because {_why_unknown(file)}",
+    )
+    return [(rule.check_name, found.get(rule.check_name, unknown)) for rule in rules]
 
 
 def _check_result(result: RuleResult) -> dg.AssetCheckResult:
