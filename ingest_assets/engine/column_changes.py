@@ -80,7 +80,7 @@ def plan_rename_column(
         DecisionRefusedError, ReshapeRefusedError: it cannot be renamed.
     """
     found = _basis(deployment, ingestion, table)
-    column = _column(ingestion, found, name)
+    column = _free_column(ingestion, found, name)
     renamed = replace(column, name=new_name, source_name=None)
     after = tuple(renamed if c.name == name else c for c in found.columns)
     return _by(ingestion, "rename_column", found, after, Rename((name,), new_name))
@@ -97,7 +97,7 @@ def plan_drop_column(
         DecisionRefusedError, ReshapeRefusedError: it cannot be dropped.
     """
     found = _basis(deployment, ingestion, table)
-    _column(ingestion, found, name)
+    _free_column(ingestion, found, name)
     after = tuple(column for column in found.columns if column.name != name)
     return _by(ingestion, "drop_column", found, after, Drop((name,)))
 
@@ -127,6 +127,18 @@ def _column(ingestion: Ingestion, found: Basis, name: str) -> Column:
             return column
     known = ", ".join(column.name for column in found.columns)
     raise DecisionRefusedError(f"{ingestion.name} has no column {name}; it has {known}.")
+
+
+def _free_column(ingestion: Ingestion, found: Basis, name: str) -> Column:
+    """The column, if rows are not merged by it."""
+    column = _column(ingestion, found, name)
+    for field, named in ingestion.table.named_columns:
+        if named == name:
+            raise DecisionRefusedError(
+                f"Rows of {ingestion.name} are merged by {name}: table.{field} of the declaration "
+                "names it. Nothing was changed. Declare another column there first."
+            )
+    return column
 
 
 def _with(columns: Columns, changed: Column) -> Columns:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from ingest_assets.decision_errors import DecisionRefusedError
+from ingest_assets.engine.column_changes import plan_drop_column
 from ingest_assets.orchestration.reconciling import reconcile_all
 from ingest_assets_tests.chaos import work
 from ingest_assets_tests.end_to_end.product import Product
@@ -49,6 +51,8 @@ def test_a_feed_of_changes_is_one_row_a_key_whatever_order_its_files_come_in(
     assert _table(workshop) == {1: 5, 3: 5, 4: 1}
     workshop.materialize("1", "3", table=FEED)
     assert _table(workshop) == {1: 5, 3: 5, 4: 1}
+    with pytest.raises(DecisionRefusedError, match="Rows of orders are merged by id"):
+        plan_drop_column(workshop.deployment, workshop.ingestion(table=FEED), "id")
 
 
 def test_files_that_cannot_be_merged_say_why_and_the_others_are(product: Product) -> None:
