@@ -55,7 +55,7 @@ class Standing:
     def sentence(self, ingestion: str) -> str:
         """What it is, since when and why, and the way out; for one that is not at work."""
         if self.deleted_at is not None:
-            began = _told("deleted", self.deleted_at, self.deleted_by, self.deleted_note)
+            began = _told("deleted at", self.deleted_at, self.deleted_by, self.deleted_note)
             table = (
                 "and its table dropped; after `ingest-assets resume {0}` it begins anew"
                 if self.table_dropped_at is not None
@@ -63,13 +63,13 @@ class Standing:
             )
             return f"{ingestion} was {began}, {table.format(ingestion)}"
         assert self.paused_at is not None
-        began = _told("paused", self.paused_at, self.paused_by, self.paused_note)
+        began = _told("paused since", self.paused_at, self.paused_by, self.paused_note)
         return f"{ingestion} is {began}; `ingest-assets resume {ingestion}` lets it go on"
 
 
 def _told(what: str, at: datetime, by: str | None, note: str | None) -> str:
     why = f" ({note})" if note else ""
-    return f"{what} since {at:{_MOMENT}} by {by}{why}"
+    return f"{what} {at:{_MOMENT}} by {by}{why}"
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Standing))
@@ -147,7 +147,7 @@ def resume(connection: Connection, ingestion: str, actor: str, note: str) -> boo
 def delete(connection: Connection, ingestion: str, actor: str, note: str) -> bool:
     """It does nothing any more, and wants none of the source's objects; False if it was so.
 
-    Call it with no batch of it open, after `_lock` by `lock_for_delete`.
+    Call it with no batch of it open, after `lock_for_delete`.
     """
     return _change(
         connection,

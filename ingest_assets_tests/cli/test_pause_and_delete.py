@@ -81,9 +81,9 @@ def test_a_deleted_ingestion_leaves_a_history_that_can_be_asked(loaded: Cli, def
     assert "Done: orders is deleted." in done.stdout
     assert f"Remove {defs / 'orders' / 'defs.yaml'} and reload" in done.stdout
     assert "\tdeleted\t" in loaded("status").stdout
-    assert "was deleted since" in said(loaded, "run", "orders")
-    assert "was deleted since" in said(loaded, "pause", "orders")
-    assert "was deleted since" in said(loaded, "replay", "orders", "--all")
+    assert "was deleted at" in said(loaded, "run", "orders")
+    assert "was deleted at" in said(loaded, "pause", "orders")
+    assert "was deleted at" in said(loaded, "replay", "orders", "--all")
     assert "Nothing is left to be done." in loaded("delete", "orders", "--yes").stdout
     (defs / "orders" / "defs.yaml").unlink()
     [file] = json.loads(loaded("files", "orders", "--json").stdout)

@@ -181,7 +181,7 @@ def test_a_deleted_ingestion_rests_and_its_kept_table_is_not_filled_twice(
     assert found(loaded).is_deleted
     loaded.put("b.jsonl", json_lines(orders(4)))
     tick = run_tick(loaded.deployment, loaded.ingestion(), loaded.instance, "sensor")
-    assert tick.summary().startswith("orders was deleted since ")
+    assert tick.summary().startswith("orders was deleted at ")
     assert "its table kept; `ingest-assets resume orders` takes it up" in tick.summary()
     with pytest.raises(DeletedError):
         loaded.ingest()
