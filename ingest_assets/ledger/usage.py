@@ -76,7 +76,10 @@ def of_days(connection: Connection, ingestion: str, days: int) -> UsedFiles:
         text(f"""
             SELECT c.first_seen_at, c.size_bytes
             FROM ingest.usage u
-            JOIN ingest.attempts a USING (batch_id) JOIN ingest.contents c USING (content_id)
+            JOIN (SELECT batch_id, content_id FROM ingest.attempts
+                  UNION ALL SELECT batch_id, content_id FROM ingest.attempts_archive) AS a
+                USING (batch_id)
+            JOIN ingest.contents c USING (content_id)
             WHERE u.ingestion = :ingestion AND u.day >= {since} AND u.batch_id <> ''
         """),
         parameters,
