@@ -36,7 +36,7 @@ IngestError
     └── CommitUnknownError          the commit may or may not be in the table; recovery decides
 
 Others are beside what raises them: `decision_errors`, `declared_changes`, `alerts.errors`,
-`files.unreachable`, `files.notifications.errors`, `ledger.source_address`, `quality.refusal` and more.
+`files.unreachable`, `files.notifications.errors`, `ledger.source_address`, `transforms.errors`, ...
 
 What becomes of the files of the batch in which an error is met is the `fate` of its class:
 

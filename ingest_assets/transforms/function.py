@@ -61,7 +61,8 @@ class _Called:
     ) -> None:
         self._name, self._function, self._source = name, function, source
         self._is_stream = is_stream
-        self._columns = [*source.present, *source.absent]
+        known = (column for column in source.absent if column.name not in source.lost)
+        self._columns = [*source.present, *known]
         fields = [(c.name, c.type) for c in self._columns]
         self._schema = pa.schema([*fields, (SOURCE_ROW, pa.int64())])
         self._known = {c.name: c for c in source.present}

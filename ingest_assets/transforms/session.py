@@ -83,8 +83,15 @@ class Session:
         Raises:
             duckdb.Error: it cannot be computed.
         """
-        if source is not None:
-            self._connection.register(SOURCE, source)
+        if source is None:
+            return self._made(sql)
+        self._connection.register(SOURCE, source)
+        try:
+            return self._made(sql)
+        finally:
+            self._connection.unregister(SOURCE)
+
+    def _made(self, sql: str) -> pa.Table:
         found: pa.Table = self._connection.sql(sql).to_arrow_table()
         return found
 

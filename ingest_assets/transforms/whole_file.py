@@ -27,7 +27,8 @@ class WholeFile:
             TransformError: it does not go with the columns.
         """
         self._sql, self._source = statement.sql, source
-        columns = [*source.present, *source.absent]
+        known = (column for column in source.absent if column.name not in source.lost)
+        columns = [*source.present, *known]
         if lost := sorted(source.lost & statement.names):
             raise TransformError(
                 f"the file has no {' and no '.join(lost)}, which every file had when the source "

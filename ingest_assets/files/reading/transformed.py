@@ -79,7 +79,8 @@ class TransformedReader:
             for chunk in self._chunks(
                 bound, self._reader.read_fast(content, source, is_first=is_first), columns, None
             ):
-                presence.see(chunk.rows.columns)
+                if chunk.rows.num_rows:
+                    presence.see(chunk.rows.columns)
                 yield chunk
             presence.check()
         except TransformError as error:

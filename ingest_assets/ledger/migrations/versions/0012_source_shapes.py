@@ -1,6 +1,6 @@
 """Source shapes: the fields that files have, where a transform makes other columns of them.
 
-Revision ID: 0013
+Revision ID: 0012
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """What batches and discovery really used, so that their cost can be told.
 
-Revision ID: 0014
+Revision ID: 0013
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Whether people let an ingestion work, and its declaration as it was last applied.
 
-Revision ID: 0015
+Revision ID: 0014
 """
 
 import sqlalchemy as sa
