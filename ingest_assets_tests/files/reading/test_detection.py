@@ -50,7 +50,7 @@ CSV = b"id;name\n1;a\n2;b\n"
         ("a.csv", orc_file(), ("orc", "none")),
         ("a", avro(), ("avro", "none")),
         ("a.txt", LINES, ("json", "none")),
-        ("a.csv", gzip.compress(LINES), ("json", "gzip")),
+        ("a.csv", gzip.compress(LINES, mtime=0), ("json", "gzip")),
         ("a", b'\xef\xbb\xbf[\n {"id": 1},\n {"id": 2}\n]', ("json", "none")),
         ("a", b"[]", ("json", "none")),
         ("a.json", b"{broken\n{also\n", ("json", "none")),
@@ -64,7 +64,7 @@ CSV = b"id;name\n1;a\n2;b\n"
         ("a.xml", b"<!doctype html><html><body>403</body></html>", (None, "none")),
         ("a.csv", b"PK\x03\x04\x14\x00\x00\x00\x08\x00", (None, "none")),
         ("a.csv", b"%PDF-1.7\n\x00\x01\x02", (None, "none")),
-        ("a.csv.gz", gzip.compress(CSV * 5000)[:200], ("csv", "gzip")),
+        ("a.csv.gz", gzip.compress(CSV * 5000, mtime=0)[:200], ("csv", "gzip")),
         ("a", b"Salted__\x12\x34", (None, "none")),
     ],
 )
