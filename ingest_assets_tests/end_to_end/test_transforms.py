@@ -1,8 +1,10 @@
 """Files through a transform into their table, by a deployment of the test's own."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from ingest_assets_tests.end_to_end.workshop import Workshop
@@ -20,6 +22,14 @@ def details(workshop: Workshop) -> dict[str, dict[str, Any]]:
             JOIN ingest.files f USING (file_id) ORDER BY f.key, a.started_at DESC
         """)
         return {row.key: row.detail for row in rows}
+
+
+def metadata(workshop: Workshop, key: str) -> Mapping[str, Any]:
+    """What Dagster shows of the partition."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(["raw", "orders"]), asset_partitions=[key])
+    (record,) = workshop.instance.fetch_materializations(wanted, limit=1).records
+    assert record.asset_materialization is not None
+    return record.asset_materialization.metadata
 
 
 SQL = """
@@ -69,6 +79,13 @@ def test_sql_filters_renames_casts_and_derives(workshop: Workshop) -> None:
         assert file.rows is not None
         assert file.rejected is not None
         assert detail["records"] == file.rows + file.rejected + detail["filtered"]
+        assert file.filtered == detail["filtered"]
+        shown = metadata(workshop, key)
+        assert [shown[name].value for name in ("records", "filtered", "unused_fields")] == [
+            detail["records"],
+            detail["filtered"],
+            ["note"],
+        ]
         assert detail["unused_fields"] == ["note"]
     assert {key: detail["filtered"] for key, detail in found.items()} == {
         "a.jsonl": 4,
