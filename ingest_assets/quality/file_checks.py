@@ -70,7 +70,7 @@ class FileChecks:
             self._add(place, rows, failing, rejecting)
         for mask in rejecting.values():
             kept &= ~mask
-        for place, _ in self._set.of_kind("unique", "foreign_key"):
+        for place, _ in (*self._set.of_kind("foreign_key"), *self._set.of_kind("unique")):
             kept = self._put_keys(place, rows, kept, rejecting)
         rejected = None
         if not kept.all():

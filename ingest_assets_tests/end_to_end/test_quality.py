@@ -330,7 +330,8 @@ def test_freshness_and_volume_are_checks_of_the_table_that_upkeep_goes_on_with(
     assert status == "FAILED"
     assert 3 * 3600 < numbers["age_seconds"] < 3 * 3600 + 600
     status, numbers, _ = table_check(workshop, "volume")
-    assert (numbers["window_rows"], numbers["median_rows"]) == (0, 0)
+    assert numbers["window_rows"] == 0
+    assert numbers["median_rows"] < 2, "of a window without rows and one with them"
     workshop.put("b.jsonl", lines(order(3)))
     workshop.ingest(quality=rules)
     assert table_check(workshop, "freshness")[0] == "SUCCEEDED"
