@@ -38,7 +38,8 @@ class _KeyedReader:
         self._reader = reader
         self._key = table.primary_key
         self._order_by = table.order_by
-        self._fields = [pair for pair in table.named_columns if pair[0] != "delete_when"]
+        self._named = table.named_columns
+        self._fields = [pair for pair in self._named if pair[0] != "delete_when"]
 
     def read_fast(
         self, content: Content, columns: Columns, *, is_first: bool = False
@@ -60,11 +61,13 @@ class _KeyedReader:
         return read
 
     def _refuse_gaps(self, rows: pa.Table) -> None:
-        if any(rows[name].null_count for name in self._key if name in rows.column_names):
+        if not rows.num_rows:
+            return
+        if any(name not in rows.column_names for _, name in self._fields):
             raise Stumbled
-        order = self._order_by
-        has_order = order is not None and order in rows.column_names
-        if has_order and rows[order].null_count == rows.num_rows > 0:
+        if any(rows[name].null_count for name in self._key):
+            raise Stumbled
+        if self._order_by is not None and rows[self._order_by].null_count == rows.num_rows:
             raise Stumbled
 
     def observe(self, content: Content, columns: Columns | None) -> Observed:
@@ -94,11 +97,11 @@ class _KeyedReader:
 
     def _check_types(self, file: str, columns: Columns) -> None:
         types = {column.name: column.type for column in columns}
-        for field, name in self._fields:
+        for field, name in self._named:
             type_ = types.get(name, pa.int64())
             why = why_no_key(type_) if field == "primary_key" else None
-            if field == "order_by" and pa.types.is_nested(type_):
-                why = "a nested value has no order; name a column with a plain value"
+            if field != "primary_key" and pa.types.is_nested(type_):
+                why = "a nested value cannot be compared; name a column with a plain value"
             if why is not None:
                 raise MergeColumnError(
                     f"The column {name} of {file}, which table.{field} names, is a "
@@ -111,12 +114,19 @@ class _KeyedReader:
         """As of any reader; rows without a key are rejected."""
         self._check_types(content.name, columns)
         for chunk in self._reader.read_careful(content, columns, ignored=ignored):
-            yield self._screened(chunk)
+            yield self._screened(content.name, chunk)
 
-    def _screened(self, chunk: Chunk) -> Chunk:
+    def _screened(self, file: str, chunk: Chunk) -> Chunk:
         rows, gaps = chunk.rows, None
+        for field, name in self._fields:
+            if rows.num_rows and name not in rows.column_names:
+                raise MergeColumnError(
+                    f"The table has no column {name}, which table.{field} names, and by "
+                    f"schema.on_new_column {file} does not bring it. Nothing of the file was "
+                    "written. Declare the column, or let on_new_column merge it."
+                )
         for name in self._key:
-            if name in rows.column_names and rows[name].null_count:
+            if rows.num_rows and rows[name].null_count:
                 missing = pc.is_null(rows[name])
                 gaps = missing if gaps is None else pc.or_(gaps, missing)
         if gaps is None:

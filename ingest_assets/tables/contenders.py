@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingest_assets.tables.lineage import MODIFIED_AT
 
@@ -69,9 +70,13 @@ class Contenders:
         # duckdb calls UTC by another name, and knows no bytes of a fixed length.
         return found.cast(self._types)
 
-    def are_there(self, origin: int, file: int, start: int, rows: pa.Table) -> None:
-        """Rows of another place; those of other keys are passed over."""
-        self._database.register("found", self._placed(start, rows))
+    def are_there(
+        self, origin: int, file: int, start: int, rows: pa.Table, but: pa.ChunkedArray | None = None
+    ) -> None:
+        """Rows of another place, without those that `but` marks; other keys are passed over."""
+        found = self._placed(start, rows)
+        found = found if but is None else found.filter(pc.invert(but))
+        self._database.register("found", found)
         self._database.execute(
             f"INSERT INTO contenders SELECT {origin}, {file}, *, {origin} = {DELETED} FROM "
             f"(SELECT found.* FROM found SEMI JOIN wanted USING ({self._keys}))"

@@ -26,6 +26,9 @@ _NUMBERED = {
 }
 """Types whose bounds PyIceberg reads as numbers."""
 
+_FEW_KEYS = 200_000
+"""Of more keys only the least and the greatest are compared: they are in most data files anyhow."""
+
 
 def files_with(table: Table, snapshot_id: int, keys: pa.Table) -> Iterator[FileScanTask]:
     """The data files of the snapshot in which a row may have one of the keys.
@@ -37,9 +40,10 @@ def files_with(table: Table, snapshot_id: int, keys: pa.Table) -> Iterator[FileS
     condition: BooleanExpression = AlwaysTrue()
     for one in ranges:
         condition = And(condition, one)
-    values = {name: _sorted(keys[name]) for name in keys.column_names}
+    names = keys.column_names if keys.num_rows <= _FEW_KEYS else ()
+    values = {name: _sorted(keys[name]) for name in names}
     schema = table.schema()
-    fields = {name: schema.find_field(name) for name in keys.column_names}
+    fields = {name: schema.find_field(name) for name in names}
     for task in table.scan(row_filter=condition, snapshot_id=snapshot_id).plan_files():
         if all(_may_hold(task.file, field, values[name]) for name, field in fields.items()):
             yield task

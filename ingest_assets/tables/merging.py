@@ -105,12 +105,19 @@ class _Work:
             self._present = list(files_with(table, snapshot.snapshot_id, keys))
         for number, task in enumerate(self._present):
             for start, rows in numbered(table, task, present):
-                claims.are_there(PRESENT, number, start, rows)
+                claims.are_there(PRESENT, number, start, rows, self._leave(rows))
         deleted = deletions_at(table)
         if deleted is not None:
             for number, task in enumerate(files_with(table, deleted, keys)):
                 for start, rows in numbered(table, task, present):
                     claims.are_there(DELETED, number, start, rows)
+
+    def _leave(self, rows: pa.Table) -> pa.ChunkedArray | None:
+        """Rows that leave whatever their keys are, and overtake no other on their way."""
+        column, ids = self._leaving
+        if column is None or not ids:
+            return None
+        return pc.is_in(rows[column], pa.array(sorted(ids), pa.int64()))
 
     def _deletes(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
         flag = self._merge.delete_column
@@ -166,11 +173,8 @@ class _Work:
             return found
         if column not in table.schema().column_names:
             return found
-        wanted = pa.array(sorted(ids), pa.int64())
         for task in table.scan(row_filter=is_in(column, ids)).plan_files():
-            positions = where(
-                table, task, table.schema().select(column), lambda r: pc.is_in(r[column], wanted)
-            )
+            positions = where(table, task, table.schema().select(column), self._leave)
             if len(positions):
                 found.append((task, positions))
         return found

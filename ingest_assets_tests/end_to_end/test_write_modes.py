@@ -95,6 +95,17 @@ def test_files_that_cannot_be_merged_say_why_and_the_others_are(product: Product
     assert product.table_rows("raw.orders") == 20
 
 
+def test_a_key_that_the_schema_keeps_out_fails_the_file_by_name(workshop: Workshop) -> None:
+    columns = [{"name": "word", "type": "string"}]
+    workshop.put("1", json_lines([{"word": "x"}]))
+    workshop.ingest(schema={"columns": columns})
+    workshop.put("2", json_lines([_change(1, 1)]))
+    workshop.ingest(table=FEED, schema={"on_new_column": "ignore"})
+    file = workshop.files()["2"]
+    assert (file.status, file.error_type) == ("DEAD_LETTER", "MergeColumnError")
+    assert "has no column id, which table.primary_key names, and by schema" in (file.error or "")
+
+
 def _said(workshop: Workshop, table: dict[str, Any]) -> list[tuple[str, str | None]]:
     """What reconciliation finds, with the files that it is about; the bucket agrees, too."""
     ingestion = workshop.ingestion(table=table)

@@ -208,9 +208,12 @@ def test_rows_of_files_that_belong_elsewhere_leave_with_the_others(lake: Lake) -
     _merge(lake, 2, _rows(3, 4))
     _merge(lake, 3, _rows(4, 5), leaving=[2])
     assert _found(lake) == {1: 1, 2: 1, 4: 3, 5: 3}
+    _merge(lake, 9, _rows(5, 7))
+    _merge(lake, 4, _rows(7), leaving=[9])
+    assert _found(lake) == {1: 1, 2: 1, 4: 3, 7: 4}, "a row that leaves overtakes none"
     gone = Prepared("only", lake.open(), [], "_file_id", [1], BY_ID)
     commit(gone, lambda: True)
-    assert _found(lake) == {4: 3, 5: 3}
+    assert _found(lake) == {4: 3, 7: 4}
 
 
 def test_the_branch_of_deletions_is_none_of_the_readers_business(lake: Lake) -> None:
