@@ -51,8 +51,8 @@ def on_terminal(
 def _has_more(terminal: int, *, is_interrupted: bool) -> bool:
     """The program says something, or has ended, in time.
 
-    Ctrl-C is typed again where nothing comes of it, as people do: Python loses one that comes
-    in the moment between its prompt and its reading (seen in CPython 3.11).
+    Ctrl-C is typed again where nothing comes of it, as people do: Python heeds one that comes in
+    the moment between its prompt and its reading only when it has read (seen in CPython 3.11).
     """
     for _ in range(ANSWER_SECONDS // _AGAIN_SECONDS):
         if select.select([terminal], [], [], _AGAIN_SECONDS)[0]:
