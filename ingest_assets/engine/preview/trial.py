@@ -1,5 +1,6 @@
 """The first files read as a batch reads them, one after the other, into a table that is nowhere."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.policy import Decision, decide
 from ingest_assets.tables.data_files import DataFile
 from ingest_assets.tables.rejected import rejected_rows
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,9 @@ def _tried(
             if state.columns is not None:
                 rules = schema_rules(stager.ingestion, state.ignored)
                 decision = decide(state.columns, reader.observe(content, state.columns), rules)
-        except IngestError:
+        except Exception:  # the stager meets it too, and it becomes the outcome of this file
             observed = decision = None
+            logger.debug("%s: its own schema is not known", source.uri, exc_info=True)
         trial.observing_cpu_seconds += time.process_time() - cpu_before
     (outcome,) = stager.outcomes([_claimed(number, source)])
     if outcome.error_type == "RejectedRatioError" and content is not None:
