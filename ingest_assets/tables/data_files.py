@@ -155,7 +155,9 @@ class DataFileWriter:
 
     def _new_file(self, partition: PartitionKey) -> _OpenFile:
         name = f"{self._name}-{next(self._numbers):05d}.parquet"
-        path = self._target.data_location(name, partition)
+        # The folder of no partition has no name, and S3 takes no empty part of an address.
+        folder = partition if partition.field_values else None
+        path = self._target.data_location(name, folder)
         self.paths.append(path)
         properties = {
             TableProperties.PARQUET_DICT_SIZE_BYTES: str(_DICTIONARY_BYTES),
