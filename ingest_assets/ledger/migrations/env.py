@@ -9,6 +9,7 @@ from ingest_assets.ledger import (
     notification_tables,
     schema_tables,
     tables,
+    upkeep_tables,
     volume_tables,
 )
 
@@ -20,6 +21,7 @@ ALL_TABLES = (
     dead_letter_tables,
     notification_tables,
     volume_tables,
+    upkeep_tables,
 )
 """Imported so that the metadata knows every table."""
 
