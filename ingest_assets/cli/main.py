@@ -26,6 +26,7 @@ _COMMANDS = {
     "demo": "Run everything on this machine, with files that keep arriving.",
     "dev": "Run the Dagster UI and daemon on your own ingestions.",
     "files": "Show where each file of an ingestion is, and why.",
+    "maintain": "Compact tables, expire old snapshots, delete what nothing names.",
     "metrics": "Serve the ledger's metrics to Prometheus.",
     "replay": "Have files read again: dead letters, failed ones, or any others.",
     "reconcile": "Compare ledger, tables, bucket and Dagster, and mend what can be mended.",

@@ -16,6 +16,5 @@ table_health = Table(
     Column("table_identifier", Text, primary_key=True),
     Column("ingestion", Text, nullable=False),
     moment("measured_at", is_set=True),
-    moment("maintained_at"),
     Column("numbers", JSONB, nullable=False),
 )

@@ -90,7 +90,7 @@ def file_groups(
     spec_id = table.metadata.default_spec_id
     wanted = sorted(
         (
-            (_partition(table, task.file), *_lowest_file_id(table, task.file), index, task)
+            (partition_text(table, task.file), *_lowest_file_id(table, task.file), index, task)
             for index, task in enumerate(tasks)
             if task.file.spec_id == spec_id and (sizes.is_small(task.file) or task.delete_files)
         ),
@@ -127,7 +127,7 @@ def _is_worth_it(pack: Sequence[FileScanTask], size_bytes: int, sizes: FileSizes
     return len(pack) >= sizes.min_files or (is_whole and len(pack) > 1)
 
 
-def _partition(table: Table, file: DataFile) -> str:
+def partition_text(table: Table, file: DataFile) -> str:
     """The partition as people know it; empty in a table without partitions."""
     spec = table.metadata.specs()[file.spec_id]
     return ", ".join(

@@ -75,7 +75,7 @@ def exchange(
             if not fitting:
                 return []
             transaction = table.transaction()
-            update = _ReplacedFiles.of(transaction, token, "compact")
+            update = ReplacedFiles.of(transaction, token, "compact")
             for one in fitting:
                 for task in one.removed:
                     update.delete_data_file(task.file)
@@ -99,16 +99,17 @@ def _fits(files: Sequence[FileScanTask], table: Table) -> bool:
     return all(one.file.spec_id == table.metadata.default_spec_id for one in files)
 
 
-class _ReplacedFiles(_OverwriteFiles):
+class ReplacedFiles(_OverwriteFiles):
     """PyIceberg's overwrite as a `replace`; 0.12.0 has none (its summaries refuse the word).
 
     To drop: when PyIceberg has a rewrite of its own.
     """
 
-    min_count_to_merge = 0
+    merges = False
 
     @classmethod
-    def of(cls, transaction: Transaction, token: str, what: str) -> "_ReplacedFiles":
+    def of(cls, transaction: Transaction, token: str, what: str) -> "ReplacedFiles":
+        """For the next snapshot of the transaction."""
         return cls(
             operation=Operation.OVERWRITE,
             transaction=transaction,
@@ -116,7 +117,7 @@ class _ReplacedFiles(_OverwriteFiles):
             snapshot_properties={MAINTENANCE_PROPERTY: what, ID_PROPERTY: token},
         )
 
-    def _summary(self, snapshot_properties: Mapping[str, str] = {}) -> Summary:  # type: ignore[override]
+    def _summary(self, snapshot_properties: Mapping[str, str] = {}) -> Summary:
         found = super()._summary(dict(snapshot_properties))
         return Summary(Operation.REPLACE, **found.additional_properties)
 
@@ -129,9 +130,10 @@ class _ReplacedFiles(_OverwriteFiles):
         ]
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
-        if not self.min_count_to_merge:
+        if not self.merges:
             return manifests
-        manager = _ManifestMergeManager(MANIFEST_BYTES, self.min_count_to_merge, True, self)
+        # The second number is for a new manifest, which there is none of.
+        manager = _ManifestMergeManager(MANIFEST_BYTES, 2, True, self)
         data = [one for one in manifests if one.content == ManifestContent.DATA]
         others = [one for one in manifests if one.content != ManifestContent.DATA]
         return [*manager.merge_manifests(data), *others]

@@ -109,7 +109,8 @@ def expire(
         ids = [snapshot.snapshot_id for snapshot in plan.snapshots]
         transaction = table.transaction()
         transaction._stage(
-            (RemoveSnapshotsUpdate(snapshot_ids=ids),), (_AsItWas.of(table.metadata, ids),)
+            (RemoveSnapshotsUpdate.model_validate({"snapshot-ids": ids}),),
+            (_AsItWas.of(table.metadata, ids),),
         )
         try:
             with committing(identifier, "of an expiry"):
@@ -156,7 +157,7 @@ class _AsItWas(AssertRefSnapshotId):
     @classmethod
     def of(cls, metadata: TableMetadata, ids: list[int]) -> "_AsItWas":
         """As `metadata` has it."""
-        made = cls(ref=MAIN_BRANCH, snapshot_id=metadata.current_snapshot_id)
+        made = cls.model_validate({"ref": MAIN_BRANCH, "snapshot-id": metadata.current_snapshot_id})
         made._refs, made._ids = _refs(metadata), set(ids)
         return made
 

@@ -34,7 +34,6 @@ def upgrade() -> None:
             server_default=sa.func.now(),
             nullable=False,
         ),
-        sa.Column("maintained_at", sa.DateTime(timezone=True)),
         sa.Column("numbers", JSONB(), nullable=False),
         schema="ingest",
     )
