@@ -16,6 +16,8 @@ from ingest_assets.engine.maintenance import Chore, MaintenanceReport
 from ingest_assets.engine.maintenance_text import as_json, chores_of, has_work, report_lines
 from ingest_assets.errors import IngestError
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.orchestration.instance import open_instance
+from ingest_assets.orchestration.maintenance_job import observe
 
 
 def _chores(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
@@ -105,4 +107,7 @@ def _see_to(
         click.echo("\n".join(report_lines(plan)))
         if not is_agreed(f"Do this for {ingestion.name}?", aim="do it", yes=False):
             return None
-    return maintenance.maintain(deployment, ingestion, chores)
+    report = maintenance.maintain(deployment, ingestion, chores)
+    with open_instance(deployment.settings) as instance:
+        observe(report, instance)
+    return report

@@ -6,19 +6,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from pyiceberg.table import Table
 
 from ingest_assets.engine import maintenance
 from ingest_assets.engine.maintenance import Chore, MaintenanceReport
 from ingest_assets.engine.recovery import recover
+from ingest_assets.orchestration.maintenance_job import (
+    MAINTAIN_OP,
+    build_maintain_job,
+    build_maintenance_schedules,
+    maintain_config,
+)
 from ingest_assets.tables.compaction import Compacted
 from ingest_assets.tables.expiry import Expiry
 from ingest_assets.tables.orphans import Orphans
 from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.test_changed_files import roll_back
-from ingest_assets_tests.end_to_end.workshop import Workshop
+from ingest_assets_tests.end_to_end.workshop import Workshop, declare
 
 LATER = timedelta(days=30)
 FEW: dict[str, Any] = {"maintenance": {"keep_snapshots": 1, "min_files": 2}}
@@ -159,14 +166,17 @@ def test_what_a_rollback_took_out_is_not_expired_before_its_files_wait_again(
     assert workshop.order_ids() == [0, 1]
 
 
-def test_the_snapshot_of_a_batch_without_an_end_stays(workshop: Workshop) -> None:
+@pytest.mark.parametrize("status", ["PREPARED", "RELEASED"])
+def test_the_snapshot_of_a_batch_without_an_end_stays(workshop: Workshop, status: str) -> None:
     put(workshop, 0, 1, 2)
     with workshop.deployment.ledger.transaction() as connection:
         connection.exec_driver_sql(
-            "UPDATE ingest.batches SET status = 'PREPARED', lease_expires_at = now() + '1 hour' "
+            f"UPDATE ingest.batches SET status = '{status}', lease_expires_at = now() + '1 hour' "
             "WHERE batch_id = (SELECT batch_id FROM ingest.batches ORDER BY created_at LIMIT 1)"
         )
-    assert result(keep(workshop, Chore.EXPIRE), Chore.EXPIRE) == Expiry()
+    declared, now = workshop.ingestion(**FEW), datetime.now(UTC) + LATER
+    plan = maintenance.plan(workshop.deployment, declared, [Chore.EXPIRE], now)
+    assert result(plan, Chore.EXPIRE) == Expiry()
     workshop.let_leases_run_out()
     assert len(recover(workshop.deployment, workshop.ingestion()).finished) == 1
     assert len(result(keep(workshop, Chore.EXPIRE), Chore.EXPIRE).snapshots) == 2
@@ -231,22 +241,51 @@ def test_what_cannot_be_maintained_safely_is_left_and_says_why(workshop: Worksho
     assert "belongs to another deployment" in found.refused["compact"]
 
 
-@pytest.mark.parametrize("answer", ["--dry-run", "--yes"])
-def test_the_command_tells_and_does(product: Product, answer: str) -> None:
-    product.declare(maintenance={"min_files": 2})
+def test_the_command_shows_its_plan_and_acts_when_it_is_agreed_to(product: Product) -> None:
+    product.declare(maintenance={"min_files": 2}, batch={"max_files": 1})
     for number in range(3):
         product.put(f"{number}.json", json_lines(orders(number, 1)))
-        assert product("run", "orders").returncode == 0
+    assert product("run", "orders").returncode == 0
     said = product("maintain", "orders")
     assert said.returncode == 0, said.stderr
     assert "3 data files" in said.stdout
     assert "Nothing was changed. To do it, add --yes." in said.stdout
-    [report] = product.json("maintain", "--all", answer)
-    [found] = report["tables"]
-    verb = "would become" if answer == "--dry-run" else "became"
-    assert verb in found["said"]["compact"]
-    assert found["health"]["files"] == (3 if answer == "--dry-run" else 1)
+    for answer, verb, files in (("--dry-run", "would become", 3), ("--yes", "became", 1)):
+        [report] = product.json("maintain", "--all", answer)
+        [found] = report["tables"]
+        assert verb in found["said"]["compact"]
+        assert found["health"]["files"] == files
     assert product.table_rows("raw.orders") == 3
+    [health] = [one["tables"] for one in product.json("status")]
+    assert [(one["table"], one["files"]) for one in health] == [("raw.orders", 1)]
     wrong = product("maintain", "orders", "--only", "compact,vacuum")
     assert wrong.returncode == 2
     assert "the chores are compact, manifests, expire, orphans" in wrong.stderr
+
+
+def test_the_job_plans_first_and_then_observes_the_health_on_the_asset(workshop: Workshop) -> None:
+    put(workshop, 0, 1, maintenance={"min_files": 2, "schedule": {"cron": "30 3 * * *"}})
+    declared = workshop.ingestion(maintenance={"min_files": 2, "schedule": {"cron": "30 3 * * *"}})
+    declare(workshop.deployment.settings.defs, declared.model_dump(mode="json", by_alias=True))
+    job = build_maintain_job(lambda: workshop.deployment)
+    [schedule] = build_maintenance_schedules([declared], job)
+    config = maintain_config("orders")
+    plan = {"ops": {MAINTAIN_OP: {"config": {"ingestion": "orders"}}}}
+    done = job.execute_in_process(plan, workshop.instance)
+    assert done.success
+    assert len(list(table(workshop).scan().plan_files())) == 2
+    done = job.execute_in_process(config, workshop.instance)
+    assert done.success
+    assert len(list(table(workshop).scan().plan_files())) == 1
+    [seen] = workshop.instance.fetch_observations(dg.AssetKey(["raw", "orders"]), limit=9).records
+    metadata = seen.asset_observation.metadata
+    assert {n: metadata[n].value for n in ("files", "small_files", "rows", "rejected_files")} == {
+        "files": 1,
+        "small_files": 1,
+        "rows": 2,
+        "rejected_files": 1,
+    }
+    assert schedule.cron_schedule == "30 3 * * *"
+    context = dg.build_schedule_context(workshop.instance)
+    [asked] = schedule.evaluate_tick(context).run_requests
+    assert asked.run_config == config
