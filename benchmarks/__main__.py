@@ -6,6 +6,7 @@ python -m benchmarks large [--formats json csv ...] [--sizes 0.1 1 5]
 python -m benchmarks bookkeeping [--files 1000]
 python -m benchmarks load [--files 10000] [--runs 1]
 python -m benchmarks replacements
+python -m benchmarks compaction [--files 500]
 python -m benchmarks growth [--files 1000000] [--live 50000] [--history 50000] [--repeat 12]
 python -m benchmarks partitions-page [--live 50000] [--history 50000] [--screenshot page.png]
 python -m benchmarks many [--ingestions 1000] [--parts loading starting rounds]
@@ -15,7 +16,16 @@ import argparse
 import json
 from typing import Any
 
-from benchmarks import bookkeeping, growth, ingestion, large, many, partitions_page, replacements
+from benchmarks import (
+    bookkeeping,
+    compaction,
+    growth,
+    ingestion,
+    large,
+    many,
+    partitions_page,
+    replacements,
+)
 from benchmarks.load import load
 from benchmarks.peer_report import as_markdown
 from benchmarks.peers import PEERS, compare, interpreter, versions
@@ -86,6 +96,9 @@ def _add_dagsters_part(commands: Any) -> None:
     crowd.set_defaults(act=lambda asked: _print(many.run(asked.ingestions, asked.parts)))
     changed = commands.add_parser("replacements", help="100 changed files in a table of 1000")
     changed.set_defaults(act=lambda _: replacements.measure())
+    small = commands.add_parser("compaction", help="scans of many small data files, and of few")
+    small.add_argument("--files", type=int, default=500)
+    small.set_defaults(act=lambda asked: compaction.measure(asked.files))
 
 
 def _add_growth(commands: Any) -> None:

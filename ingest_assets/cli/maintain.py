@@ -13,7 +13,7 @@ from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import maintenance
 from ingest_assets.engine.maintenance import Chore, MaintenanceReport
-from ingest_assets.engine.maintenance_text import as_json, chores_of, has_work, report_lines
+from ingest_assets.engine.maintenance_text import as_json, chores_of, report_lines
 from ingest_assets.errors import IngestError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.orchestration.instance import open_instance
@@ -101,8 +101,7 @@ def _see_to(
     """The report of what was done; the plan if nothing was to be, None if nobody agreed to it."""
     if not yes or dry_run:
         plan = maintenance.plan(deployment, ingestion, chores)
-        is_idle = not any(has_work(r) for table in plan.tables for r in table.results.values())
-        if dry_run or is_idle:
+        if dry_run or not plan.has_work:
             return plan
         click.echo("\n".join(report_lines(plan)))
         if not is_agreed(f"Do this for {ingestion.name}?", aim="do it", yes=False):

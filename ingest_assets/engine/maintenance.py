@@ -68,6 +68,25 @@ class MaintenanceReport:
         """Something could not be done that may be done later."""
         return any(table.failed for table in self.tables)
 
+    @property
+    def has_work(self) -> bool:
+        """Something would be changed, or was."""
+        return any(has_work(result) for table in self.tables for result in table.results.values())
+
+
+def has_work(result: Result) -> bool:
+    """Something would be changed, or was."""
+    match result:
+        case Compacted():
+            return result.groups > 0
+        case ManifestRewrite():
+            return result.is_worth_it
+        case Expiry():
+            return bool(result.snapshots)
+        case Orphans():
+            return bool(result.files)
+    return bool(result)
+
 
 def plan(
     deployment: Deployment,

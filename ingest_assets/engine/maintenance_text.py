@@ -5,7 +5,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ingest_assets.engine.decision_text import counted
-from ingest_assets.engine.maintenance import Chore, MaintenanceReport, Result, TableReport
+from ingest_assets.engine.maintenance import (
+    Chore,
+    MaintenanceReport,
+    Result,
+    TableReport,
+    has_work,
+)
 from ingest_assets.tables.compaction import Compacted
 from ingest_assets.tables.expiry import Expiry
 from ingest_assets.tables.manifests import ManifestRewrite
@@ -27,6 +33,11 @@ def report_lines(report: MaintenanceReport) -> Iterator[str]:
             yield from (f"    {line}" for line in _details(result, is_plan=report.is_plan))
         for what, why in {**table.refused, **table.failed}.items():
             yield f"  {what}: not done. {why}"
+    if report.is_plan and report.has_work and report.ingestion.maintenance.schedule is None:
+        yield (
+            f"No maintenance.schedule is declared for {report.ingestion.name}, so this is done "
+            f"only when somebody asks: ingest-assets maintain {report.ingestion.name} --yes"
+        )
 
 
 def outcome(report: MaintenanceReport) -> str:
@@ -38,20 +49,6 @@ def outcome(report: MaintenanceReport) -> str:
         if has_work(result)
     ]
     return "; ".join(parts) or "Nothing was to be done"
-
-
-def has_work(result: Result) -> bool:
-    """Something would be changed, or was."""
-    match result:
-        case Compacted():
-            return result.groups > 0
-        case ManifestRewrite():
-            return result.is_worth_it
-        case Expiry():
-            return bool(result.snapshots)
-        case Orphans():
-            return bool(result.files)
-    return bool(result)
 
 
 def said(result: Result, *, is_plan: bool) -> str:
