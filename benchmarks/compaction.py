@@ -124,7 +124,7 @@ def _by_duckdb(folder: Path, selection: str = "*") -> dict[str, Any]:
     def work() -> int:
         with duckdb.connect() as connection:
             query = f"SELECT {selection} FROM read_parquet($paths)"
-            return len(connection.execute(query, {"paths": paths}).fetch_arrow_table())
+            return len(connection.execute(query, {"paths": paths}).to_arrow_table())
 
     return _cost_of(work)
 

@@ -12,7 +12,7 @@ from ingest_assets.cli.main import EXIT_OUT_OF_REACH
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import maintenance
-from ingest_assets.engine.maintenance import Chore, MaintenanceReport
+from ingest_assets.engine.chores import Chore, MaintenanceReport
 from ingest_assets.engine.maintenance_text import as_json, chores_of, report_lines
 from ingest_assets.errors import IngestError
 from ingest_assets.ingestion import Ingestion

@@ -9,19 +9,25 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.chores import (
+    Chore,
+    MaintenanceReport,
+    Reached,
+    Result,
+    TableReport,
+)
 from ingest_assets.engine.recovery import recover
 from ingest_assets.errors import IngestError, TableMissingError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import expired_batches, registry, table_health
-from ingest_assets.tables.compaction import Compacted, compact
-from ingest_assets.tables.compaction_plan import FileGroup, FileSizes, file_groups, live_tasks
-from ingest_assets.tables.expiry import Expiry, expire, plan_expiry
+from ingest_assets.tables.compaction import compact
+from ingest_assets.tables.compaction_plan import FileSizes, file_groups, live_tasks
+from ingest_assets.tables.expiry import expire, plan_expiry
 from ingest_assets.tables.expiry_plan import Retention
 from ingest_assets.tables.kept_table import kept_table
-from ingest_assets.tables.manifests import ManifestRewrite, plan_manifests, rewrite_manifests
+from ingest_assets.tables.manifests import plan_manifests, rewrite_manifests
 from ingest_assets.tables.orphans import Orphans, delete_orphans, find_orphans
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.rejected import SUFFIX
@@ -29,63 +35,6 @@ from ingest_assets.tables.table_health import TableHealth
 from ingest_assets.tables.table_health import table_health as health_of
 
 logger = logging.getLogger(__name__)
-
-
-class Chore(StrEnum):
-    """What is done for a table, in this order."""
-
-    COMPACT = "compact"
-    MANIFESTS = "manifests"
-    EXPIRE = "expire"
-    ORPHANS = "orphans"
-
-
-Result = tuple[FileGroup, ...] | Compacted | ManifestRewrite | Expiry | Orphans
-Reached = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class TableReport:
-    """One table: how it is, what each chore would do or did, and why one was not done."""
-
-    identifier: str
-    health: TableHealth | None = None
-    results: Mapping[Chore, Result] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class MaintenanceReport:
-    """All tables of an ingestion. `is_plan`: nothing was changed."""
-
-    ingestion: Ingestion
-    tables: tuple[TableReport, ...]
-    is_plan: bool
-
-    @property
-    def has_failed(self) -> bool:
-        """Something could not be done that may be done later."""
-        return any(table.failed for table in self.tables)
-
-    @property
-    def has_work(self) -> bool:
-        """Something would be changed, or was."""
-        return any(has_work(result) for table in self.tables for result in table.results.values())
-
-
-def has_work(result: Result) -> bool:
-    """Something would be changed, or was."""
-    match result:
-        case Compacted():
-            return result.groups > 0
-        case ManifestRewrite():
-            return result.is_worth_it
-        case Expiry():
-            return bool(result.snapshots)
-        case Orphans():
-            return bool(result.files)
-    return bool(result)
 
 
 def plan(

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ingest_assets.engine.decision_text import counted
-from ingest_assets.engine.maintenance import (
+from ingest_assets.engine.chores import (
     Chore,
     MaintenanceReport,
     Result,
     TableReport,
     has_work,
 )
+from ingest_assets.engine.decision_text import counted
 from ingest_assets.tables.compaction import Compacted
 from ingest_assets.tables.expiry import Expiry
 from ingest_assets.tables.manifests import ManifestRewrite

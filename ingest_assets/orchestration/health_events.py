@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from ingest_assets.engine.maintenance import MaintenanceReport
+from ingest_assets.engine.chores import MaintenanceReport
 from ingest_assets.engine.maintenance_text import in_bytes, report_lines
 from ingest_assets.tables.rejected import SUFFIX
 from ingest_assets.tables.table_health import TableHealth

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine import maintenance
-from ingest_assets.engine.maintenance import Chore, MaintenanceReport
+from ingest_assets.engine.chores import Chore, MaintenanceReport
 from ingest_assets.engine.maintenance_text import outcome, report_lines
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.maintenance_errors import MaintenanceIncompleteError, MaintenanceRefusedError

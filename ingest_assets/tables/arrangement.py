@@ -55,7 +55,9 @@ def split_by_partition(
         for field in spec.fields
     ]
     keyed = pa.table([*values, pa.array(range(rows.num_rows), pa.int64())], [*names, "row"])
-    groups = keyed.group_by(names).aggregate([("row", "list")]).combine_chunks()
+    # Threads give the rows of a group in any order.
+    grouped = keyed.group_by(names, use_threads=False)
+    groups = grouped.aggregate([("row", "list")]).combine_chunks()
     members = groups["row_list"].combine_chunks()
     for index, group in enumerate(groups.select(names).to_pylist()):
         key = Partition(

@@ -19,6 +19,7 @@ from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFil
 from ingest_assets.errors import CommitConflictError
 from ingest_assets.tables import commit as commits
 from ingest_assets.tables.catalog_errors import reachable
+from ingest_assets.tables.compaction_plan import live_tasks
 from ingest_assets.tables.kept_table import kept_table
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.sending import send
@@ -70,7 +71,7 @@ def exchange(
         table = without_client_retries(kept_table(catalog, identifier, owner))
         fitting = [one for one in exchanges if _fits(one.removed, table)]
         with reachable(identifier):
-            live = {t.file.file_path: deletes_of(t) for t in table.scan().plan_files()}
+            live = {task.file.file_path: deletes_of(task) for task in live_tasks(table)}
             fitting = [one for one in fitting if one.is_live_in(live)]
             if not fitting:
                 return []

@@ -74,7 +74,7 @@ def find_orphans(
         after = kept_table(catalog, identifier, owner)
         named = {place(name) for table in (before, after) for name in named_files(table)}
         _check_listing(before, after, listed)
-    _check_no_other_table(catalog, after)
+        _check_no_other_table(after, [where for where in listed if where not in named])
     strays = [
         file
         for where, file in listed.items()
@@ -142,26 +142,28 @@ def _check_listing(before: Table, after: Table, listed: Collection[str]) -> None
 
 def _live_files(table: Table) -> list[str]:
     snapshot = table.current_snapshot()
+    found = [table.metadata_location]
     if snapshot is None:
-        return []
-    found = [snapshot.manifest_list]
+        return found
+    found.append(snapshot.manifest_list)
     for manifest in snapshot.manifests(table.io):
         found.append(manifest.manifest_path)
         found += [e.data_file.file_path for e in manifest.fetch_manifest_entry(table.io)]
     return found
 
 
-def _check_no_other_table(catalog: Catalog, table: Table) -> None:
-    """No other table of the namespace lies inside of this one's folder."""
-    identifier = ".".join(table.name())
-    own = place(table.metadata.location) + "/"
-    with reachable(identifier):
-        for other in catalog.list_tables(table.name()[:-1]):
-            if other == table.name():
-                continue
-            location = catalog.load_table(other).metadata.location
-            if (place(location) + "/").startswith(own):
-                raise MaintenanceRefusedError(
-                    f"{'.'.join(other)} lies in {location}, inside of the folder of {identifier}, "
-                    "so orphans cannot be told from its files. Nothing was deleted."
-                )
+def _check_no_other_table(table: Table, strays: Collection[str]) -> None:
+    """No other table lies inside of this one's folder, whichever catalog knows it."""
+    own = place(table.metadata.location)
+    folders = {place(path).rpartition("/")[0] for path in named_files(table) if _is_root(path)}
+    for where in strays:
+        folder = where.rpartition("/")[0]
+        if _is_root(where) and folder not in folders:
+            raise MaintenanceRefusedError(
+                f"{where} is of another table, inside of the folder of {'.'.join(table.name())} "
+                f"({own}), so orphans cannot be told from its files. Nothing was deleted."
+            )
+
+
+def _is_root(path: str) -> bool:
+    return path.endswith(".metadata.json")

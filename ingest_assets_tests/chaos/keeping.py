@@ -8,7 +8,7 @@ from signal import Signals
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import maintenance
-from ingest_assets.engine.maintenance import Chore
+from ingest_assets.engine.chores import Chore
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.maintenance_declaration import Maintenance
 

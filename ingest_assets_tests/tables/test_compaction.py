@@ -73,7 +73,7 @@ def test_every_row_is_as_it_was_and_stands_in_the_tables_order(
     monkeypatch.setattr(sorted_runs, "BLOCK_ROWS", 13)
     wanted = layout(*partition_by, sort_by=sort_by)
     for number in range(6):
-        lake.write({number + 1: file(range(number, 240, 6))}, wanted, shape=SHAPE)
+        lake.write({number + 1: file(range(number * 40, number * 40 + 40))}, wanted, shape=SHAPE)
     before = told(lake.table)
     nulls = pq.read_table(lake.addresses()[0].removeprefix("file://"))["tags"].null_count
     done = put_together(lake, tmp_path)
