@@ -1,7 +1,7 @@
 """Which batches a table's `main` holds, by the ids in its snapshots' summaries."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
@@ -26,8 +26,8 @@ class TableBatches:
 
     in_main: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
-    table_uuid: str | None = None
-    position: int | None = None
+    table_uuid: str | None = field(default=None, compare=False)
+    position: int | None = field(default=None, compare=False)
 
 
 def batches_of(catalog: Catalog, identifier: str) -> TableBatches:

@@ -6,11 +6,12 @@ run.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.table.metadata import TableMetadata
 
 from ingest_assets.tables.arrangement import is_sorted, sort_indices, sort_keys
@@ -62,23 +63,28 @@ def _spill(rows: pa.Table, path: Path) -> None:
 
 
 def _merged(paths: list[Path], keys: list[pa.Table]) -> Iterator[pa.Table]:
-    starts = np.cumsum([0, *(part.num_rows for part in keys)])
-    order = sort_indices(pa.concat_tables(keys).combine_chunks()).to_numpy()
+    lengths = [part.num_rows for part in keys]
+    starts = pa.array(accumulate([0, *lengths[:-1]]), pa.int64())
+    numbers = [pa.repeat(pa.scalar(run, pa.int32()), n) for run, n in enumerate(lengths)]
+    run_of = pa.concat_arrays(numbers)
+    order = sort_indices(pa.concat_tables(keys).combine_chunks()).cast(pa.int64())
     keys.clear()
     runs = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]
     for first in range(0, len(order), BLOCK_ROWS):
-        yield _block(order[first : first + BLOCK_ROWS].astype(np.int64), runs, starts)
+        rows = order.slice(first, BLOCK_ROWS)
+        chosen = run_of.take(rows)
+        yield _block(chosen, pc.subtract(rows, starts.take(chosen)), runs)
 
 
-def _block(wanted: np.ndarray, runs: list[pa.Table], starts: np.ndarray) -> pa.Table:
-    """These rows of the runs, numbered from the first run's first row, in this order."""
-    run_of = np.searchsorted(starts, wanted, side="right") - 1
-    pieces, places, length = [], np.empty(len(wanted), np.int64), 0
-    for run in np.unique(run_of):
-        mine = run_of == run
-        positions = wanted[mine] - starts[run]
-        begin, end = int(positions.min()), int(positions.max()) + 1
-        pieces.append(runs[run].slice(begin, end - begin))
-        places[mine] = positions - begin + length
-        length += end - begin
-    return pa.concat_tables(pieces).combine_chunks().take(pa.array(places))
+def _block(chosen: pa.Array, positions: pa.Array, runs: list[pa.Table]) -> pa.Table:
+    """The rows at these positions of the chosen runs, in this order."""
+    pieces, length = [], 0
+    places = positions
+    for run in chosen.unique().to_pylist():
+        is_mine = pc.equal(chosen, run)
+        ends = pc.min_max(positions.filter(is_mine)).as_py()
+        piece = runs[run].slice(ends["min"], ends["max"] + 1 - ends["min"])
+        places = pc.if_else(is_mine, pc.add(positions, length - ends["min"]), places)
+        pieces.append(piece)
+        length += piece.num_rows
+    return pa.concat_tables(pieces).combine_chunks().take(places)
