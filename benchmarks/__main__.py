@@ -9,6 +9,7 @@ python -m benchmarks load [--files 10000] [--runs 1]
 python -m benchmarks replacements
 python -m benchmarks merge [--repeat 3]
 python -m benchmarks transforms [--repeat 3]
+python -m benchmarks compaction [--files 500]
 python -m benchmarks growth [--files 1000000] [--live 50000] [--history 50000] [--repeat 12]
 python -m benchmarks partitions-page [--live 50000] [--history 50000] [--screenshot page.png]
 python -m benchmarks many [--ingestions 1000] [--parts loading starting rounds]
@@ -20,6 +21,7 @@ from typing import Any
 
 from benchmarks import (
     bookkeeping,
+    compaction,
     growth,
     ingestion,
     large,
@@ -113,6 +115,9 @@ def _add_dagsters_part(commands: Any) -> None:
     merged = commands.add_parser("merge", help="10,000 rows merged into a table of 1,000,000")
     merged.add_argument("--repeat", type=int, default=3)
     merged.set_defaults(act=lambda asked: merging.measure(asked.repeat))
+    small = commands.add_parser("compaction", help="scans of many small data files, and of few")
+    small.add_argument("--files", type=int, default=500)
+    small.set_defaults(act=lambda asked: compaction.measure(asked.files))
 
 
 def _add_growth(commands: Any) -> None:

@@ -16,6 +16,10 @@ from ingest_assets.ingestion import Declaration
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.jobs import build_resolve_job
 from ingest_assets.orchestration.lazy_repository import LazyRepository
+from ingest_assets.orchestration.maintenance_job import (
+    build_maintain_job,
+    build_maintenance_schedules,
+)
 from ingest_assets.orchestration.names import IO_MANAGER_KEY
 from ingest_assets.orchestration.preview_job import build_preview_job
 from ingest_assets.orchestration.reconcile_job import build_reconcile_job
@@ -28,6 +32,7 @@ logs.configure()
 
 def _definitions(declarations: Sequence[Declaration]) -> dg.Definitions:
     ingestions = [declaration.ingestion for declaration in declarations]
+    maintain = build_maintain_job()
     return dg.Definitions.merge(
         *(S3ToIceberg(ingestion).definitions() for ingestion in ingestions),
         dg.Definitions(
@@ -36,7 +41,9 @@ def _definitions(declarations: Sequence[Declaration]) -> dg.Definitions:
                 build_replay_job(),
                 build_reconcile_job(),
                 build_preview_job(),
+                maintain,
             ],
+            schedules=list(build_maintenance_schedules(ingestions, maintain)),
             sensors=[build_upkeep_sensor(ingestions)],
             resources={IO_MANAGER_KEY: IcebergIOManager()},
             executor=dg.in_process_executor,

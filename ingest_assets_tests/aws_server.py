@@ -1,4 +1,4 @@
-"""S3, SQS, SNS and EventBridge in one server, moto's, which delivers the events of buckets."""
+"""S3, SQS, SNS, EventBridge and Glue in one server, moto's, which delivers buckets' events."""
 
 import io
 import itertools
@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import boto3
 import requests
+from moto.glue.models import glue_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -23,7 +24,8 @@ class _OneAtATime:
     """moto 5.2 with one request at a time.
 
     Two deletions from a queue lose each other's, and two who receive get the same message. Who
-    waits for messages asks again and again meanwhile.
+    waits for messages asks again and again meanwhile. Glue refuses an update of a table whose
+    version is not the one that the caller has read, as AWS does and moto does not.
     """
 
     def __init__(self) -> None:
@@ -31,7 +33,10 @@ class _OneAtATime:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        if not environ.get("HTTP_X_AMZ_TARGET", "").endswith(".ReceiveMessage"):
+        action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        if action == "UpdateTable":
+            return self._update_table(environ, start_response)
+        if action != "ReceiveMessage":
             with self._lock:
                 return list(self._moto(environ, start_response))
         asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
@@ -43,6 +48,19 @@ class _OneAtATime:
                 start_response(*head)
                 return answer
             time.sleep(0.05)
+
+    def _update_table(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """https://docs.aws.amazon.com/glue/latest/webapi/API_UpdateTable.html"""
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        asked = json.loads(body)
+        with self._lock:
+            backend = glue_backends[AwsServer.account][AwsServer.region]
+            table = backend.get_table(asked["DatabaseName"], asked["TableInput"]["Name"])
+            if asked.get("VersionId") in (None, table.as_dict()["VersionId"]):
+                return list(self._moto(environ | {"wsgi.input": io.BytesIO(body)}, start_response))
+        start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
+        error = {"__type": "ConcurrentModificationException", "Message": "another version"}
+        return [json.dumps(error).encode()]
 
     def _received(self, environ: dict[str, Any], body: bytes) -> tuple[Any, list[bytes]]:
         heads: list[Any] = []

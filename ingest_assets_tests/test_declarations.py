@@ -63,6 +63,13 @@ attributes:
   batch: {max_files: 1000, max_bytes: 1073741824, max_concurrent_runs: 1}
   engine: local
   schedule: null
+  maintenance:
+    schedule: null
+    target_file_bytes: 134217728
+    min_files: 5
+    keep_snapshots: 10
+    snapshot_age: 5d
+    orphan_age: 3d
   retries: {attempts: 3, backoff_minutes: [1, 5, 15]}
   dead_letter: {uri: null, connection: default}
   retain_partitions_days: 90
@@ -158,6 +165,9 @@ def _column(name: str, type_: str = "long", **more: object) -> dict[str, object]
         ("source.discovery", {"mode": "both", "queue_url": "http://127.0.0.1:9324/1/landing"}),
         ("source.start", {"include_existing": False, "modified_after": "2026-01-31T00:00:00Z"}),
         ("source.max_file_bytes", 1),
+        ("maintenance", {"schedule": {"cron": "30 3 * * *"}, "min_files": 2}),
+        ("maintenance.orphan_age", "1d"),
+        ("maintenance.snapshot_age", "0s"),
         ("format", {"type": "parquet"}),
         ("max_rejected_ratio", 0),
         ("max_rejected_ratio", 1),
@@ -332,6 +342,9 @@ def test_an_unknown_field_is_named_with_the_nearest_or_all_there_are(
         ("schedule.cron", "0 2 * *", "is not a cron line of five fields, as in 0 2 * * *"),
         ("schedule.cron", "61 2 * * *", "'61' is not"),
         ("schedule.cron", "0 2 * * someday", "'someday' is not"),
+        ("maintenance.orphan_age", "23h", "is less than 1d"),
+        ("maintenance.snapshot_age", "long", "is no age; write 90s"),
+        ("maintenance.min_files", 1, "greater than or equal to 2"),
         ("retries.attempts", 0, "greater than 0"),
         ("retries.backoff_minutes", [], "at least 1 item"),
     ],

@@ -28,6 +28,7 @@ _COMMANDS = {
     "demo": "Run everything on this machine, with files that keep arriving.",
     "dev": "Run the Dagster UI and daemon on your own ingestions.",
     "files": "Show where each file of an ingestion is, and why.",
+    "maintain": "Compact tables, expire old snapshots, delete what nothing names.",
     "metrics": "Serve the ledger's metrics to Prometheus.",
     "preview": "Show what would happen to the files of a prefix; writes nothing.",
     "new": "Ask what an ingestion needs, and write its declaration.",

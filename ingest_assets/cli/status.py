@@ -14,10 +14,11 @@ from ingest_assets.cli.listing import print_rows
 from ingest_assets.cli.main import EXIT_FILES_NEED_ATTENTION
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
-from ingest_assets.ledger import health
+from ingest_assets.ledger import health, table_health
 from ingest_assets.ledger.former import is_former
 from ingest_assets.ledger.health import Health
 from ingest_assets.ledger.standing import Standing, standings
+from ingest_assets.ledger.table_health import NotedHealth
 from ingest_assets.orchestration.triggers import TriggerState, trigger_states
 
 _COLUMNS = (
@@ -44,6 +45,7 @@ class _Line:
     health: Health
     trigger: TriggerState | None
     standing: Standing
+    tables: tuple[NotedHealth, ...] = ()
 
     @property
     def needs_attention(self) -> bool:
@@ -67,7 +69,8 @@ def command(as_json: bool) -> None:
 
     Those that are declared, and those that the ledger knows though they are not declared any more.
     Exit code 0: all well; 3: files of a declared ingestion are failed, dead-lettered or parked, or
-    a schema version waits for a decision. A lag alone is no reason.
+    a schema version waits for a decision. A lag alone is no reason. With --json each ingestion has
+    the health of its `tables` too, as its last maintenance left them.
     """
     lines = _lines(Deployment.from_env())
     if as_json:
@@ -83,14 +86,17 @@ def _lines(deployment: Deployment) -> list[_Line]:
     with deployment.ledger.transaction() as connection:
         known = {found.ingestion: found for found in health.health(connection)}
         found = standings(connection)
+        noted = table_health.noted(connection)
     triggers = trigger_states(deployment.settings, declared)
     unseen = {
         one.name: Health(ingestion=one.name, table_identifier=one.table.identifier)
         for one in declared
     }
     both = {**unseen, **known}
+    tables = {name: tuple(one for one in noted if one.ingestion == name) for name in both}
     return [
-        _Line(both[name], triggers.get(name), found.get(name, Standing())) for name in sorted(both)
+        _Line(both[name], triggers.get(name), found.get(name, Standing()), tables[name])
+        for name in sorted(both)
     ]
 
 
@@ -101,6 +107,10 @@ def _as_json(line: _Line) -> dict[str, Any]:
         **asdict(line.standing),
         "is_declared": is_declared,
         "trigger": line.trigger,
+        "tables": [
+            {"table": one.table_identifier, "measured_at": one.measured_at, **one.numbers}
+            for one in line.tables
+        ],
     }
 
 

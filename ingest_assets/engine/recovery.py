@@ -6,11 +6,20 @@ that only sleeps can never commit afterwards, and the table is asked once more.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import batches, kept_contents, leases, outcomes, registry, rollbacks
+from ingest_assets.ledger import (
+    batches,
+    expired_batches,
+    kept_contents,
+    leases,
+    outcomes,
+    registry,
+    rollbacks,
+)
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.tables.commit import fence
 from ingest_assets.tables.main_branch import TableBatches, batches_of
@@ -73,10 +82,23 @@ def _batches_in_tables(deployment: Deployment, ingestion: Ingestion) -> TableBat
     found = [
         batches_of(deployment.catalog, route or ingestion.table.identifier) for route in routes
     ]
-    return TableBatches(
-        tuple(batch_id for known in found for batch_id in known.in_main),
-        tuple(batch_id for known in found for batch_id in known.abandoned),
-    )
+    in_main = tuple(batch_id for known in found for batch_id in known.in_main)
+    abandoned = tuple(batch_id for known in found for batch_id in known.abandoned)
+    return TableBatches(in_main, (*abandoned, *_rolled_back_beyond(deployment, found, in_main)))
+
+
+def _rolled_back_beyond(
+    deployment: Deployment, found: Sequence[TableBatches], in_main: Sequence[str]
+) -> list[str]:
+    """Batches that left `main` by a rollback to before their snapshots, which have expired."""
+    with deployment.ledger.transaction() as connection:
+        left = [
+            batch_id
+            for known in found
+            if known.table_uuid is not None and known.position is not None
+            for batch_id in expired_batches.later_than(connection, known.table_uuid, known.position)
+        ]
+    return sorted(set(left) - set(in_main))
 
 
 def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token: str) -> bool:

@@ -1,4 +1,8 @@
-"""The ledger's tables of work: batches, and what each did with its files (see `tables`)."""
+"""The ledger's tables of work: batches, and what each did with its files (see `tables`).
+
+`expired_from` and `expired_position`: the snapshot of the batch was expired while it was in the
+`main` of the table of this UUID, and this was its sequence number.
+"""
 
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -30,7 +34,15 @@ batches = Table(
     moment("alerted_at"),
     Column("on_changed_file", Text),
     moment("archived_at"),
+    Column("expired_from", Text),
+    Column("expired_position", BigInteger),
     one_of("status", BatchStatus),
+)
+Index(
+    "batches_expired",
+    batches.c.expired_from,
+    batches.c.expired_position,
+    postgresql_where="expired_from IS NOT NULL",
 )
 Index(
     "batches_open",

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.errors import ConfigurationError, IngestError, LedgerError, ServiceError
-from ingest_assets.ledger import health
+from ingest_assets.ledger import health, table_health
 from ingest_assets.ledger.states import FileStatus
 from ingest_assets.metrics.families import Reading, families, up
 
@@ -125,10 +125,12 @@ class _LedgerCollector(Collector):
             health.limit_time(connection, _LIMIT)
             backlogs = health.backlogs(connection)
             classes = health.batch_classes(connection)
+            tables = table_health.noted(connection)
         return Reading(
             [backlog for backlog in backlogs if backlog.ingestion in declared],
             [one for one in classes if one.ingestion in declared],
             self._settled.read(),
+            [one for one in tables if one.ingestion in declared],
         )
 
     def _count_settled(self) -> dict[tuple[str, FileStatus], int] | None:

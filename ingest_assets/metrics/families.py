@@ -14,6 +14,7 @@ from prometheus_client.core import (
 
 from ingest_assets.ledger.health import Backlog, BatchClass
 from ingest_assets.ledger.states import FileStatus
+from ingest_assets.ledger.table_health import NotedHealth
 from ingest_assets.ledger.volume import DURATION_CLASSES
 
 
@@ -24,6 +25,7 @@ class Reading:
     backlogs: Sequence[Backlog]
     batch_classes: Sequence[BatchClass]
     settled: Mapping[tuple[str, FileStatus], int] | None
+    tables: Sequence[NotedHealth] = ()
 
 
 _GAUGES = (
@@ -52,6 +54,12 @@ _GAUGES = (
         "Schema versions that wait for a person's decision.",
         "pending_versions",
     ),
+)
+_OF_TABLES = (
+    ("ingest_table_files", "Data files of the table after its last maintenance.", "files"),
+    ("ingest_table_small_files", "Those of them that are below the target size.", "small_files"),
+    ("ingest_table_bytes", "Bytes of the data files of the table then.", "size_bytes"),
+    ("ingest_table_snapshots", "Snapshots that the table kept then.", "snapshots"),
 )
 _MOMENTS = (
     (
@@ -114,6 +122,23 @@ def families(reading: Reading) -> Iterator[Metric]:
         yield family
     yield from _counters(reading)
     yield _batch_seconds(reading)
+    yield from _tables(reading)
+
+
+def _tables(reading: Reading) -> Iterator[Metric]:
+    """None of a table that was never maintained."""
+    labels = ["ingestion", "table"]
+    for name, help_text, number in _OF_TABLES:
+        family = GaugeMetricFamily(name, help_text, labels=labels)
+        for one in reading.tables:
+            family.add_metric([one.ingestion, one.table_identifier], one.numbers[number])
+        yield family
+    family = GaugeMetricFamily(
+        "ingest_table_maintained_timestamp_seconds", "When that was.", labels=labels
+    )
+    for one in reading.tables:
+        family.add_metric([one.ingestion, one.table_identifier], one.measured_at.timestamp())
+    yield family
 
 
 def _files(reading: Reading) -> Metric:

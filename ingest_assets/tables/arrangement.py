@@ -55,7 +55,9 @@ def split_by_partition(
         for field in spec.fields
     ]
     keyed = pa.table([*values, pa.array(range(rows.num_rows), pa.int64())], [*names, "row"])
-    groups = keyed.group_by(names).aggregate([("row", "list")]).combine_chunks()
+    # Threads give the rows of a group in any order.
+    grouped = keyed.group_by(names, use_threads=False)
+    groups = grouped.aggregate([("row", "list")]).combine_chunks()
     members = groups["row_list"].combine_chunks()
     for index, group in enumerate(groups.select(names).to_pylist()):
         key = Partition(
@@ -79,17 +81,27 @@ def in_order(rows: pa.Table, metadata: TableMetadata) -> pa.Table:
 
     NaN counts as the largest number, as Iceberg has it.
     """
-    order = metadata.sort_order_by_id(metadata.default_sort_order_id)
-    if order is None or order.is_unsorted:
+    if not is_sorted(metadata):
         return rows
-    keys, directions = [], []
-    for field in order.fields:
-        for key, direction in _sort_keys(rows, metadata, field):
-            keys.append(key)
-            directions.append(direction)
-    names = [f"k{index}" for index in range(len(keys))]
-    by = list(zip(names, directions, strict=True))
-    return rows.take(pc.sort_indices(pa.table(keys, names), sort_keys=by))
+    return rows.take(sort_indices(sort_keys(rows, metadata)))
+
+
+def sort_keys(rows: pa.Table, metadata: TableMetadata) -> pa.Table:
+    """What the rows are sorted by: columns named `ascending` or `descending` and a number."""
+    order = metadata.sort_order_by_id(metadata.default_sort_order_id)
+    found = [
+        key
+        for field in (order.fields if order is not None else ())
+        for key in _sort_keys(rows, metadata, field)
+    ]
+    names = [f"{direction} {number}" for number, (_, direction) in enumerate(found)]
+    return pa.table([key for key, _ in found], names)
+
+
+def sort_indices(keys: pa.Table) -> pa.Array:
+    """The places of the rows of `sort_keys` in their order; equal ones stay as they came."""
+    by = [(name, name.partition(" ")[0]) for name in keys.column_names]
+    return pc.sort_indices(keys, sort_keys=by)
 
 
 def _sort_keys(

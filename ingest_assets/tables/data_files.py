@@ -46,9 +46,14 @@ class _OpenFile:
 class DataFileWriter:
     """Rows in, data files out; what was written is in `paths` even if it never finishes."""
 
-    def __init__(self, target: Target, name: str) -> None:
+    def __init__(self, target: Target, name: str, *, keeps_order: bool = False) -> None:
+        """With `keeps_order` the rows come in the table's order already.
+
+        Then each partition's rows are one data file, in the order in which they came.
+        """
         self._target = target
         self._name = name
+        self._keeps_order = keeps_order
         self._metadata = target.metadata
         self._schema = arrow_file_schema(self._metadata.schema())
         self._numbers = itertools.count()
@@ -123,7 +128,8 @@ class DataFileWriter:
         self._pending, self._pending_bytes = [], 0
         with reachable(self._target.identifier):
             for partition, part in split_by_partition(rows, self._metadata):
-                self._append(partition, in_order(part, self._metadata))
+                ordered = part if self._keeps_order else in_order(part, self._metadata)
+                self._append(partition, ordered)
         self._is_broken = False
 
     def _append(self, partition: PartitionKey, rows: pa.Table) -> None:
@@ -132,7 +138,8 @@ class DataFileWriter:
         self._open[key] = opened
         opened.writer.write(rows)
         opened.arrow_bytes += rows.nbytes
-        if is_sorted(self._metadata) or opened.arrow_bytes >= self._target_bytes:
+        is_whole = is_sorted(self._metadata) or opened.arrow_bytes >= self._target_bytes
+        if is_whole and not self._keeps_order:
             self._close(key)
         if len(self._open) > OPEN_FILES:
             self._close(next(iter(self._open)))
@@ -148,7 +155,9 @@ class DataFileWriter:
 
     def _new_file(self, partition: PartitionKey) -> _OpenFile:
         name = f"{self._name}-{next(self._numbers):05d}.parquet"
-        path = self._target.data_location(name, partition)
+        # The folder of no partition has no name, and S3 takes no empty part of an address.
+        folder = partition if partition.field_values else None
+        path = self._target.data_location(name, folder)
         self.paths.append(path)
         properties = {
             TableProperties.PARQUET_DICT_SIZE_BYTES: str(_DICTIONARY_BYTES),

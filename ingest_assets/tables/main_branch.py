@@ -1,7 +1,7 @@
 """Which batches a table's `main` holds, by the ids in its snapshots' summaries."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
@@ -20,11 +20,14 @@ class TableBatches:
     """The ids of the batches in `main`, and of those that a rollback took out of it.
 
     Batches whose snapshots have expired, or may have been in `main` before others that have, are in
-    neither.
+    neither. `table_uuid` and `position` say how far the table's history goes: the sequence number
+    of its present snapshot. They are None for a table without one.
     """
 
     in_main: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
+    table_uuid: str | None = field(default=None, compare=False)
+    position: int | None = field(default=None, compare=False)
 
 
 def batches_of(catalog: Catalog, identifier: str) -> TableBatches:
@@ -52,14 +55,26 @@ def table_batches(table: Table) -> TableBatches:
     first = _sequence_number(ancestors[-1]) if ancestors else 0
     in_main, abandoned = [], []
     for snapshot in table.snapshots():
-        batch_id = _property(snapshot, BATCH_PROPERTY)
+        batch_id = batch_of(snapshot)
         if batch_id is None:
             continue
         if snapshot.snapshot_id in kept:
             in_main.append(batch_id)
         elif _sequence_number(snapshot) >= first:
             abandoned.append(batch_id)
-    return TableBatches(tuple(in_main), tuple(abandoned))
+    if not ancestors:
+        return TableBatches(tuple(in_main), tuple(abandoned))
+    return TableBatches(
+        tuple(in_main),
+        tuple(abandoned),
+        str(table.metadata.table_uuid),
+        _sequence_number(ancestors[0]),
+    )
+
+
+def batch_of(snapshot: Snapshot) -> str | None:
+    """The batch that the snapshot committed."""
+    return _property(snapshot, BATCH_PROPERTY)
 
 
 def _sequence_number(snapshot: Snapshot) -> int:

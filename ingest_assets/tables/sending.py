@@ -16,8 +16,14 @@ from ingest_assets.tables.main_branch import ancestor_with
 from ingest_assets.tables.target import load_or_none
 
 
-def send(transaction: Transaction, catalog: Catalog, identifier: str, batch_id: str) -> None:
-    """The transaction, whose snapshot carries the batch's id, is in the table.
+def send(
+    transaction: Transaction,
+    catalog: Catalog,
+    identifier: str,
+    batch_id: str,
+    id_property: str = BATCH_PROPERTY,
+) -> None:
+    """The transaction, whose snapshot carries the id of a batch or of other work, is in the table.
 
     Raises:
         CommitConflictError: another writer came first; the table is unchanged by us.
@@ -29,7 +35,7 @@ def send(transaction: Transaction, catalog: Catalog, identifier: str, batch_id: 
         with committing(identifier, batch_id):
             keeping_manifests(transaction).commit_transaction()
     except CommitConflictError:
-        if _has_landed(catalog, identifier, batch_id):
+        if _has_landed(catalog, identifier, batch_id, id_property):
             return
         for producer in producers:
             producer._clean_all_uncommitted()
@@ -42,7 +48,7 @@ def keeping_manifests(transaction: Transaction) -> Transaction:
     return transaction
 
 
-def _has_landed(catalog: Catalog, identifier: str, batch_id: str) -> bool:
+def _has_landed(catalog: Catalog, identifier: str, batch_id: str, id_property: str) -> bool:
     try:
         with reachable(identifier):
             table = load_or_none(catalog, identifier)
@@ -51,4 +57,4 @@ def _has_landed(catalog: Catalog, identifier: str, batch_id: str) -> bool:
             f"The commit of batch {batch_id} to {identifier} was refused, and "
             "whether an earlier sending of it came through cannot be seen now. Recovery decides."
         ) from error
-    return table is not None and ancestor_with(table, BATCH_PROPERTY, batch_id) is not None
+    return table is not None and ancestor_with(table, id_property, batch_id) is not None

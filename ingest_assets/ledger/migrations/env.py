@@ -9,6 +9,7 @@ from ingest_assets.ledger import (
     notification_tables,
     schema_tables,
     tables,
+    upkeep_tables,
     usage_tables,
     volume_tables,
 )
@@ -22,6 +23,7 @@ ALL_TABLES = (
     notification_tables,
     volume_tables,
     usage_tables,
+    upkeep_tables,
 )
 """Imported so that the metadata knows every table."""
 
