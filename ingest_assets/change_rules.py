@@ -20,12 +20,16 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """`said` is what happens, for the docs. `left_open`: empty leaves it to the table."""
+    """`said` is what happens, for the docs. `left_open`: empty leaves it to the table.
+
+    `may_begin`: a first value is refused by nothing, as the table holds nothing by another one.
+    """
 
     field: str
     effect: Effect
     said: str
     left_open: bool = False
+    may_begin: bool = False
 
 
 _AGAIN = (
@@ -85,8 +89,18 @@ RULES: tuple[Rule, ...] = (
         Effect.NEW_TABLE,
         "refused by ticks and runs: nothing is read",
     ),
-    Rule("table.write_mode", Effect.NEW_TABLE, "refused by ticks and runs: nothing is read"),
-    Rule("table.primary_key", Effect.NEW_TABLE, "refused by ticks and runs: nothing is read"),
+    Rule(
+        "table.write_mode",
+        Effect.LATER_FILES,
+        "rows that are there stay: see [write modes](write-modes.md#what-both-have-in-common)",
+    ),
+    Rule(
+        "table.primary_key",
+        Effect.NEW_TABLE,
+        "refused by ticks and runs: nothing is read. One where there was none comes with its mode",
+        left_open=True,
+        may_begin=True,
+    ),
     Rule(
         "table.order_by", Effect.LATER_FILES, "rows that are merged from now on are compared by it"
     ),
@@ -115,6 +129,11 @@ RULES: tuple[Rule, ...] = (
         Effect.AT_ONCE,
         "once the code location is loaded again; a schedule in place of the sensor, or the other "
         "way round, is a trigger of its own, which is off at first",
+    ),
+    Rule(
+        "maintenance",
+        Effect.AT_ONCE,
+        "for work on the table from now on; its schedule once the code location is loaded again",
     ),
     Rule("retries", Effect.AT_ONCE, "for tries that fail from now on"),
     Rule(

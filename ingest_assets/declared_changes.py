@@ -28,7 +28,8 @@ class FieldChange:
     @property
     def is_refused(self) -> bool:
         """Not without a new table."""
-        return self.rule.effect is Effect.NEW_TABLE
+        is_first = self.rule.may_begin and not self.before
+        return self.rule.effect is Effect.NEW_TABLE and not is_first
 
 
 def as_applied(ingestion: Ingestion) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from ingest_assets.cli.new_source import FORMATS, Wizard, ask_format, ask_source
 from ingest_assets.cli.new_table import MODES, ask_quality, ask_schema, ask_table, ask_trigger
 from ingest_assets.declarations import FILE_NAME, read_declarations
 from ingest_assets.deployment import Deployment
+from ingest_assets.engine.preview.made_up import name_of
 from ingest_assets.errors import ConfigurationError, DeclarationError
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
-from ingest_assets.wizard import suggestions
 from ingest_assets.wizard.answers import answers_of, attributes_of
 from ingest_assets.wizard.declaration_text import declaration_text
 from ingest_assets.wizard.templates import TEMPLATES
@@ -100,7 +100,8 @@ def command(
     _ask(wizard, _taken(declared, before))
     ingestion, text = _made(wizard, made_by)
     path = deployment.settings.defs / (before.path if before else f"{ingestion.name}/{FILE_NAME}")
-    show_preview(deployment, ingestion, wizard.look)
+    if wizard.connects:
+        show_preview(deployment, ingestion)
     if not dialogue.confirm("write", f"Write {path}?", default=True):
         click.echo("Nothing was written.")
         return
@@ -142,7 +143,7 @@ def _begin(
         wizard.answers["name"] = _checked_name(wizard, name)
     ask_source(wizard)
     while "name" not in wizard.answers:
-        default = suggestions.name_of(wizard.answers["source.uri"])
+        default = name_of(wizard.answers["source.uri"])
         said = wizard.dialogue.ask("name", "Name of the ingestion", default, wizard.held("name"))
         before = _may_overwrite(wizard, by_name, said, overwrite=overwrite, asks_again=True)
         if before is not None or said not in by_name:

@@ -1,25 +1,23 @@
-"""What the wizard shows before it writes: the one place where the preview stands."""
+"""What the wizard shows of the files, and of what would come of them."""
 
 from collections.abc import Iterator
 
 import click
 
+from ingest_assets.cli.preview_terminal import print_preview
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.decision_text import counted
 from ingest_assets.engine.first_look import FirstLook
+from ingest_assets.engine.preview.preview import preview
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.schema.types import format_type
-from ingest_assets.schema.value_text import text_of
-
-_VALUE_LENGTH = 40
 
 
-def show_preview(_deployment: Deployment, ingestion: Ingestion, look: FirstLook) -> None:
-    """What would come of the first files: where they go, and the first rows."""
-    click.echo(f"\n{ingestion.source.uri} -> {ingestion.table.identifier}")
-    for number, row in enumerate(look.sample, 1):
-        shown = ", ".join(f"{name}={_shown(value)}" for name, value in row.items())
-        click.echo(f"  row {number}: {shown}")
+def show_preview(deployment: Deployment, ingestion: Ingestion) -> None:
+    """What would come of the first files, and what of all of them a month."""
+    click.echo()
+    print_preview(preview(deployment, ingestion, is_declared=False))
+    click.echo()
 
 
 def column_lines(look: FirstLook) -> Iterator[str]:
@@ -39,10 +37,3 @@ def column_lines(look: FirstLook) -> Iterator[str]:
             has.append("has nulls")
         said = f"  ({', '.join(has)})" if has else ""
         yield f"    {column.name}  {format_type(column.type)}{said}"
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "null"
-    text = " ".join(str(value if isinstance(value, str) else text_of(value)).split())
-    return text if len(text) <= _VALUE_LENGTH else f"{text[: _VALUE_LENGTH - 1]}…"

@@ -13,7 +13,7 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.errors import FileContentError, IngestError
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.pattern import matcher
-from ingest_assets.files.reading.likely_format import likely_format, likely_record_path
+from ingest_assets.files.reading.detection import detect, likely_record_path
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import FormatType
 from ingest_assets.files.source_file import SourceFile
@@ -92,7 +92,7 @@ def look(
         store = _store(deployment, source, connection, spool)
         try:
             contents = [store.fetch(file) for file in wanted]
-            found, path = likely_format(contents[0]), None
+            found, path = detect(contents[0]).type, None
             if found == "json":
                 path = likely_record_path(contents[0])
             seen = FirstLook(tuple(wanted), found, path)

@@ -4,18 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest_assets.engine.first_look import FirstLook
-from ingest_assets.schema.names import column_name
 
 _DAYS_IN_A_FILE = 3
 """On more days than these a file would become as many small data files."""
-_NAME_LENGTH = 60
-
-
-def name_of(uri: str) -> str:
-    """A name for the ingestion, from the last folder of the address, or its bucket."""
-    parts = [part for part in uri.partition("://")[2].split("/") if part]
-    name = column_name(parts[-1])[:_NAME_LENGTH].strip("_") if parts else "files"
-    return name if name[:1].isalpha() else f"files_{name}"
 
 
 def partition_by(look: FirstLook) -> list[str]:

@@ -35,6 +35,7 @@ _SUFFIXES: dict[str, FormatType] = {
 _CODEC_SUFFIX = re.compile(r"\.(gz|gzip|zst|zstd|bz2|lz4|snappy|sz)$", re.IGNORECASE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BOM = b"\xef\xbb\xbf"
+_RECORDS = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ def detect(content: Content) -> Detected:
         except FileContentError as error:
             reason = str(error).replace("is declared as csv, but its content", "is no text: it")
     return Detected(found, codec, named, reason)
+
+
+def likely_record_path(content: Content) -> str | None:
+    """`Records` where the file is one object that begins with such an array, as AWS logs are."""
+    head = unpacked_beginning(content, HEAD_BYTES)
+    return "Records" if _RECORDS.match(head) else None
 
 
 def _of_head(head: bytes, named: FormatType | None) -> tuple[FormatType | None, str]:
