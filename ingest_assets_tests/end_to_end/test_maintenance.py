@@ -87,7 +87,7 @@ def test_small_files_become_one_with_the_same_rows_in_both_tables(workshop: Work
     assert workshop.rows() == before[0]
     assert row_ids(workshop, "raw.orders__rejected") == before[1]
     found = check(workshop)
-    assert found.disagreements == ()
+    assert not found.disagreements
     workshop.ingest(max_rejected_ratio=1)
     assert workshop.files() == before[2]
     assert workshop.rows() == before[0]
