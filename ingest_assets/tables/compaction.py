@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ingest_assets.errors import CatalogError, CommitUnknownError, FileContentEr
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.compaction_plan import FileGroup, FileSizes, file_groups, live_tasks
 from ingest_assets.tables.data_files import DataFileWriter
-from ingest_assets.tables.kept_table import kept_table
+from ingest_assets.tables.kept_table import Reached, kept_table
 from ingest_assets.tables.layout import TableLayout
 from ingest_assets.tables.live_rows import live_rows
 from ingest_assets.tables.owner import Owner
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 COMMIT_BYTES = 512 * 1024**2
 COMMIT_GROUPS = 200
 """Of old data files at most in one commit: what is lost when another writer touches one of them."""
-
-Reached = Callable[[str], None]
 
 
 @dataclass(frozen=True)
