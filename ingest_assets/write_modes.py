@@ -49,10 +49,10 @@ class WriteRules(Declared):
     @model_validator(mode="after")
     def _fields_of_the_mode(self) -> Self:
         for name, mode in _OWN_FIELDS.items():
+            if self.write_mode == mode or name not in self.model_fields_set:
+                continue
             field = type(self).model_fields[name]
-            if getattr(self, name) != field.get_default(call_default_factory=True) and (
-                self.write_mode != mode
-            ):
+            if getattr(self, name) != field.get_default(call_default_factory=True):
                 raise ValueError(
                     f"{name} is for write_mode: {mode}, and write_mode is {self.write_mode}; leave "
                     f"it out, or write write_mode: {mode}"

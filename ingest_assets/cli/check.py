@@ -7,17 +7,12 @@ import click
 
 from ingest_assets.cli.main import EXIT_CONFIGURATION, EXIT_OUT_OF_REACH
 from ingest_assets.declarations import read_declarations
-from ingest_assets.declared_changes import changes_line
-from ingest_assets.deployment import Deployment
-from ingest_assets.engine.applied_declaration import changes_since, refuse
-from ingest_assets.errors import ConfigurationError, ServiceError
+from ingest_assets.errors import ServiceError
 from ingest_assets.files.connections import load_connections
 from ingest_assets.files.notifications.queue import Queue
 from ingest_assets.files.pattern import matcher
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Declaration
-from ingest_assets.ledger import source_address
-from ingest_assets.ledger.standing import standing
 from ingest_assets.settings import Settings
 from ingest_assets.source_declaration import Source
 
@@ -39,7 +34,10 @@ def command(folder: Path | None, connect: bool) -> None:
     declarations, problems = read_declarations(folder)
     _exit_with(problems, folder, EXIT_CONFIGURATION)
     if connect:
-        _exit_with(_changed(settings, declarations), folder, EXIT_CONFIGURATION)
+        # Here, because ledger and catalog take as long to import as all the rest.
+        from ingest_assets.cli.check_ledger import changed
+
+        _exit_with(changed(settings, declarations), folder, EXIT_CONFIGURATION)
         _exit_with(_connect(folder, settings, declarations), folder, EXIT_OUT_OF_REACH)
     for declaration in declarations:
         ingestion = declaration.ingestion
@@ -81,34 +79,6 @@ def _connect(folder: Path, settings: Settings, declarations: list[Declaration]) 
         else:
             if warning:
                 click.echo(f"Warning: {declaration.path}: attributes.source.{warning}", err=True)
-    return problems
-
-
-def _changed(settings: Settings, declarations: list[Declaration]) -> list[str]:
-    """What the ledger has that the declarations do not go with; what changes in place is said.
-
-    Nothing where there is no ledger yet: none is made to be asked.
-    """
-    if settings.postgres_url is None and not settings.postgres_folder.exists():
-        return []
-    deployment, problems = Deployment(settings), []
-    for declaration in declarations:
-        ingestion = declaration.ingestion
-        place = f"{declaration.path}: attributes"
-        try:
-            found = changes_since(deployment, ingestion)
-            refuse(ingestion, found)
-            with deployment.ledger.transaction() as connection:
-                address = ingestion.source.address
-                source_address.refuse_other_keys(connection, ingestion.name, address)
-                resting = standing(connection, ingestion.name)
-        except ConfigurationError as error:
-            problems.append(f"{place}: {error}")
-            continue
-        if found:
-            click.echo(f"{ingestion.name}: {changes_line(found)}", err=True)
-        if not resting.is_at_work:
-            click.echo(f"Warning: {resting.sentence(ingestion.name)}.", err=True)
     return problems
 
 

@@ -209,10 +209,8 @@ def _made(wizard: Wizard, made_by: str) -> tuple[Ingestion, str]:
         DeclarationError: the answers do not hold together.
     """
     answers = dict(wizard.answers)
-    if not answers.get("format.options"):
-        answers["format.options"] = None
-    if not answers.get("table.partition_by"):
-        answers["table.partition_by"] = None
+    for field in ("format.options", "table.partition_by"):
+        answers[field] = answers.get(field) or None
     attributes = attributes_of(answers)
     ingestion, problems = problems_of("the answers", attributes)
     if ingestion is None:

@@ -27,17 +27,12 @@ def follow_declaration(deployment: Deployment, ingestion: Ingestion) -> list[Fie
         before = applied_declaration.applied(connection, name)
     if before == kept(before, declared):
         return []
-    found = _changes(deployment, ingestion)
+    found = changes_since(deployment, ingestion)
     refuse(ingestion, found)
     with deployment.ledger.transaction() as connection:
         changed = {c.rule.field: {"from": c.before, "to": c.after} for c in found}
         applied_declaration.note(connection, name, kept(before, declared), changed)
     return found
-
-
-def changes_since(deployment: Deployment, ingestion: Ingestion) -> list[FieldChange]:
-    """What changed since the declaration was last applied; nothing is noted."""
-    return _changes(deployment, ingestion)
 
 
 def refuse(ingestion: Ingestion, found: list[FieldChange]) -> None:
@@ -51,8 +46,11 @@ def refuse(ingestion: Ingestion, found: list[FieldChange]) -> None:
         raise refusal(ingestion.name, ingestion.table.identifier, refused)
 
 
-def _changes(deployment: Deployment, ingestion: Ingestion) -> list[FieldChange]:
-    """Those that need a new table are not among them while there is none to differ from."""
+def changes_since(deployment: Deployment, ingestion: Ingestion) -> list[FieldChange]:
+    """What changed since the declaration was last applied; nothing is noted.
+
+    Changes that need a new table are not among them while there is none to differ from.
+    """
     with deployment.ledger.transaction() as connection:
         before = applied_declaration.applied(connection, ingestion.name)
         is_written = schema_versions.was_ever_written(connection, ingestion.name)

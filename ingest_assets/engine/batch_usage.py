@@ -6,8 +6,6 @@ from ingest_assets.cost.meter import METER
 from ingest_assets.cost.usage import Usage
 from ingest_assets.engine.staging import StagedBatch
 
-__all__ = ["Usage", "usage_so_far", "used_since"]
-
 
 def usage_so_far() -> Usage:
     """What this process has counted, for `used_since`."""

@@ -5,9 +5,10 @@ import logging
 import time
 from dataclasses import dataclass, field
 
+from ingest_assets.cost.usage import Usage
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.batch_lines import log_committed, log_read
-from ingest_assets.engine.batch_usage import Usage, usage_so_far, used_since
+from ingest_assets.engine.batch_usage import usage_so_far, used_since
 from ingest_assets.engine.failed_file import failed
 from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.engine.lease import KeptLease

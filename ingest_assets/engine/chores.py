@@ -1,6 +1,6 @@
 """What is done for a table to keep it, and what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,7 +23,6 @@ class Chore(StrEnum):
 
 
 Result = tuple[FileGroup, ...] | Compacted | ManifestRewrite | Expiry | Orphans
-Reached = Callable[[str], None]
 
 
 @dataclass(frozen=True)

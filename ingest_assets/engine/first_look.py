@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +25,6 @@ FILES = 3
 FILE_BYTES = 16 * 1024**2
 """A larger file is not looked into."""
 _ROWS = 100_000
-_SAMPLE_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,6 @@ class FirstLook:
     without_nulls: tuple[str, ...] = ()
     key: str | None = None
     days_in_a_file: Mapping[str, int] = field(default_factory=dict)
-    sample: tuple[dict[str, Any], ...] = ()
     problem: str | None = None
 
 
@@ -138,7 +135,6 @@ def _read(seen: FirstLook, contents: Sequence[Content], format_: Format) -> Firs
         full if rows.num_rows else (),
         _key(rows, full),
         _days(tables),
-        tuple(rows.slice(0, _SAMPLE_ROWS).to_pylist()),
     )
 
 

@@ -14,7 +14,6 @@ from ingest_assets.deployment import Deployment
 from ingest_assets.engine.chores import (
     Chore,
     MaintenanceReport,
-    Reached,
     Result,
     TableReport,
 )
@@ -26,7 +25,7 @@ from ingest_assets.tables.compaction import compact
 from ingest_assets.tables.compaction_plan import FileSizes, file_groups, live_tasks
 from ingest_assets.tables.expiry import expire, plan_expiry
 from ingest_assets.tables.expiry_plan import Retention
-from ingest_assets.tables.kept_table import kept_table
+from ingest_assets.tables.kept_table import Reached, kept_table
 from ingest_assets.tables.manifests import plan_manifests, rewrite_manifests
 from ingest_assets.tables.orphans import Orphans, delete_orphans, find_orphans
 from ingest_assets.tables.owner import Owner

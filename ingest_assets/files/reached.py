@@ -21,7 +21,7 @@ _CREDENTIALS = {
 
 @dataclass(frozen=True)
 class Reached:
-    """`credentials`: where the keys come from; None where the store takes none of ours."""
+    """`credentials`: where the keys come from, in words. `region`: None but for S3."""
 
     endpoint: str
     region: str | None

@@ -27,8 +27,8 @@ the content that a person asked for, whatever the mode.
 
 Batches and attempts are in `batch_tables`, versions and the audit in `schema_tables`, those of the
 alerts in `alert_tables`, dead-letter copies in `dead_letter_tables`, those of notifications in
-`notification_tables`, what was done by the hour in `volume_tables`, how the Iceberg tables are in
-`upkeep_tables`.
+`notification_tables`, what was done by the hour in `volume_tables`, what was used in
+`usage_tables`, how the Iceberg tables are in `upkeep_tables`.
 
 Times are `timestamptz` and always come from Postgres's own clock. Keys collate "C", the byte order
 in which object stores list.

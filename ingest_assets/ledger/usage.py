@@ -26,8 +26,7 @@ _NOTE = f"""
 class UsedFiles:
     """What was used in some days, and for which contents: `(first_seen_at, size_bytes)` of each.
 
-    `looking_seconds`: how long discovery went on, in
-    `looking_spans` days.
+    `looking_seconds`: how long discovery went on, in `looking_spans` days.
     """
 
     discovery: Usage
@@ -47,7 +46,10 @@ def note(connection: Connection, ingestion: str, usage: Usage, batch_id: str = "
 def of_batch(connection: Connection, batch_id: str) -> Usage | None:
     """What the batch used; None where nobody noted it."""
     row = connection.execute(
-        text(f"SELECT {', '.join(_FIELDS)} FROM ingest.usage WHERE batch_id = :batch_id"),
+        text(f"""
+            SELECT {", ".join(_FIELDS)} FROM ingest.usage
+            WHERE batch_id = :batch_id AND batch_id <> ''
+        """),
         {"batch_id": batch_id},
     ).first()
     return None if row is None else Usage(**row._mapping)

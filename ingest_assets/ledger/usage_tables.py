@@ -6,7 +6,7 @@ usage  one row a committed batch; and one an ingestion and day (UTC) for what di
 The columns are the fields of `cost.usage.Usage`.
 """
 
-from sqlalchemy import BigInteger, Column, Date, Double, Table, Text
+from sqlalchemy import BigInteger, Column, Date, Double, Index, Table, Text
 
 from ingest_assets.ledger.table_parts import moment
 from ingest_assets.ledger.tables import metadata
@@ -38,3 +38,4 @@ usage = Table(
     moment("first_at", is_set=True),
     moment("last_at", is_set=True),
 )
+Index("usage_of_batches", usage.c.batch_id, postgresql_where="batch_id <> ''")

@@ -9,7 +9,7 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.quality.description import described
 from ingest_assets.quality.result import FileQuality, RuleResult
-from ingest_assets.quality.tally import where
+from ingest_assets.quality.tally import sentences
 from ingest_assets.quality_declaration import FILE_RULES, TABLE_RULES, QualityRule
 
 _CONSEQUENCES = {
@@ -55,12 +55,10 @@ def rule_results(
 
 
 def _check_result(result: RuleResult) -> dg.AssetCheckResult:
-    failing = where(result)
-    place = f" {failing[0].upper()}{failing[1:]}." if failing else ""
     return dg.AssetCheckResult(
         passed=result.has_passed,
         severity=_SEVERITIES[result.severity],
-        description=f"{result.said}{place}" or None,
+        description=sentences(result) or None,
         metadata=_metadata(result),
     )
 

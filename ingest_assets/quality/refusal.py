@@ -1,8 +1,8 @@
 """Why a file stays out of the table for its rules, said to whoever has to act."""
 
 from ingest_assets.errors import FileContentError, RejectedRatioError
-from ingest_assets.quality.result import FileQuality, RuleResult
-from ingest_assets.quality.tally import where
+from ingest_assets.quality.result import FileQuality
+from ingest_assets.quality.tally import sentences
 
 _RULES_SHOWN = 5
 
@@ -13,7 +13,7 @@ class QualityError(FileContentError):
     def __init__(self, uri: str, quality: FileQuality) -> None:
         self.quality = quality
         refusals = quality.refusals
-        said = [_said(result) for result in refusals[:_RULES_SHOWN]]
+        said = [f"{result.name}: {sentences(result)}" for result in refusals[:_RULES_SHOWN]]
         if len(refusals) > _RULES_SHOWN:
             said.append(f"and {len(refusals) - _RULES_SHOWN} more rules.")
         super().__init__(
@@ -27,9 +27,3 @@ class RejectedByRulesError(RejectedRatioError):
     def __init__(self, message: str, quality: FileQuality) -> None:
         self.quality = quality
         super().__init__(message)
-
-
-def _said(result: RuleResult) -> str:
-    found = where(result)
-    place = f" {found[0].upper()}{found[1:]}." if found else ""
-    return f"{result.name}: {result.said}{place}"

@@ -13,9 +13,6 @@ from ingest_assets.quality.typed_values import UnfitRuleError
 from ingest_assets.quality_declaration import TABLE_RULES, QualityRule
 from ingest_assets.schema.types import format_type
 
-Failing = Mapping[int, np.ndarray | UnfitRuleError]
-"""By the rule's place: true for the rows that break it, or why it cannot be evaluated."""
-
 
 @dataclass(frozen=True)
 class Ready:
@@ -78,7 +75,10 @@ class RuleSet:
         return Ready(schema, masks, expressions, unfit)
 
     def failing_rows(self, rows: pa.Table) -> dict[int, np.ndarray | UnfitRuleError]:
-        """What each rule about single rows says of them; all in one pass, nothing is copied."""
+        """Of each rule about single rows, by its place: the rows that break it, or why not known.
+
+        All in one pass; nothing is copied.
+        """
         ready = self.ready(rows.schema)
         found: dict[int, np.ndarray | UnfitRuleError] = {
             place: mask(rows).to_numpy() for place, mask in ready.masks.items()

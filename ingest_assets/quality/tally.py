@@ -45,14 +45,14 @@ class Tally:
             if said and said not in self._samples:
                 self._samples.append(_clipped(said))
 
-    def result(self, measures: dict[str, float] | None = None) -> RuleResult:
+    def result(self) -> RuleResult:
         """What the rule says of the rows that have passed."""
         if self.unfit is not None:
             return made(
                 self._rule, "unknown", f"It could not be evaluated: {self.unfit}.", rows=self.rows
             )
         if not self.failed_rows:
-            return made(self._rule, "passed", rows=self.rows, measures=measures)
+            return made(self._rule, "passed", rows=self.rows)
         said = f"{self.failed_rows} of {self.rows} rows break it: {described(self._rule)}."
         return made(
             self._rule,
@@ -62,7 +62,6 @@ class Tally:
             failed_rows=self.failed_rows,
             row_numbers=self._row_numbers,
             samples=self._samples,
-            measures=measures,
         )
 
 
@@ -101,6 +100,13 @@ def where(result: RuleResult) -> str:
     more = "the first are " if result.failed_rows > len(result.row_numbers) else ""
     samples = f" ({'; '.join(result.samples)})" if result.samples else ""
     return f"{more}{'rows' if len(result.row_numbers) > 1 else 'row'} {numbers}{samples}"
+
+
+def sentences(result: RuleResult) -> str:
+    """What the rule says and, where rows fail, which are the first; empty where it holds."""
+    found = where(result)
+    place = f" {found[0].upper()}{found[1:]}." if found else ""
+    return f"{result.said}{place}"
 
 
 def _shown_columns(rule: QualityRule, there: Sequence[str]) -> list[str]:

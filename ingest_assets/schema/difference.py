@@ -64,6 +64,11 @@ class Change:
     renamed_to: str | None = None
     score: float | None = None
 
+    @property
+    def column(self) -> str:
+        """The name of the column that the path begins with."""
+        return self.path.partition(".")[0].partition("[")[0].partition("{")[0]
+
     def explanation(self, by: str = "the file") -> str:
         """The change in one line, for a person; `by` is what brings it."""
         name = f"column `{self.path}`"

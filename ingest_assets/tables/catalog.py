@@ -54,11 +54,7 @@ def catalog_properties(settings: Settings) -> dict[str, str]:
         ConfigurationError: PyIceberg's configuration has another shape than it should.
         LedgerError: the embedded Postgres does not start.
     """
-    try:
-        found = Config().get_catalog_config(settings.catalog_name) or {}
-    except ValueError as error:
-        raise ConfigurationError(f"PyIceberg's configuration does not hold: {error}") from error
-    configured = {name: str(value) for name, value in found.items()}
+    configured = _configured(settings)
     if _names_a_catalog(configured):
         return configured
     return {
@@ -76,19 +72,24 @@ def is_in_our_postgres(settings: Settings) -> bool:
     Raises:
         ConfigurationError: as `catalog_properties`.
     """
+    return not _names_a_catalog(_configured(settings))
+
+
+def _configured(settings: Settings) -> dict[str, str]:
     try:
-        return not _names_a_catalog(Config().get_catalog_config(settings.catalog_name) or {})
+        found = Config().get_catalog_config(settings.catalog_name) or {}
     except ValueError as error:
         raise ConfigurationError(f"PyIceberg's configuration does not hold: {error}") from error
+    return {name: str(value) for name, value in found.items()}
+
+
+def _names_a_catalog(configured: Mapping[str, str]) -> bool:
+    return any(name in configured for name in ("uri", *_KINDS))
 
 
 def _is_arrows(warehouse: str) -> bool:
     """PyIceberg would take PyArrow's file systems for it, of which ours is one that counts."""
     return warehouse.startswith(("file://", "s3://", "s3a://", "gs://"))
-
-
-def _names_a_catalog(configured: Mapping[str, object]) -> bool:
-    return any(name in configured for name in ("uri", *_KINDS))
 
 
 def load_catalog(settings: Settings, *, as_it_is: bool = False) -> Catalog:

@@ -1,14 +1,14 @@
 """Small data files of a table become few, with the same rows, beside whoever else writes it.
 
 The reading and writing come first, and hold up nobody. A commit then takes a moment, as any other;
-what became of the old files meanwhile is asked of the table as it is then (`exchange`).
+what became of the old files meanwhile is asked of the table as it is then (`tables.swap`).
 """
 
 import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from ingest_assets.errors import CatalogError, CommitUnknownError, FileContentEr
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.compaction_plan import FileGroup, FileSizes, file_groups, live_tasks
 from ingest_assets.tables.data_files import DataFileWriter
-from ingest_assets.tables.kept_table import kept_table
+from ingest_assets.tables.kept_table import Reached, kept_table
 from ingest_assets.tables.layout import TableLayout
 from ingest_assets.tables.live_rows import live_rows
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.sorted_runs import in_table_order
-from ingest_assets.tables.swap import Exchange, exchange
+from ingest_assets.tables.swap import Swap, swap_files
 from ingest_assets.tables.target import Target
 
 logger = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 COMMIT_BYTES = 512 * 1024**2
 COMMIT_GROUPS = 200
 """Of old data files at most in one commit: what is lost when another writer touches one of them."""
-
-Reached = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _compact_part(
 ) -> Compacted:
     identifier, token = ".".join(table.name()), uuid.uuid4().hex
     target = Target(catalog, identifier, TableLayout(), owner, table)
-    written: list[tuple[DataFileWriter, Exchange]] = []
+    written: list[tuple[DataFileWriter, Swap]] = []
     writers: list[DataFileWriter] = []
     unreadable = 0
     try:
@@ -111,9 +109,9 @@ def _compact_part(
                 logger.warning("A partition of %s is left as it is: %s", identifier, error)
                 unreadable += 1
             reached("group written")
-        exchanges = [one for _, one in written]
-        made = exchange(
-            catalog, identifier, owner, exchanges, token, lambda: reached("compaction staged")
+        swaps = [one for _, one in written]
+        made = swap_files(
+            catalog, identifier, owner, swaps, token, lambda: reached("compaction staged")
         )
     except CommitUnknownError:
         raise
@@ -126,7 +124,7 @@ def _compact_part(
     return _counted(made, overtaken=len(written) - len(made), unreadable=unreadable)
 
 
-def _rewritten(table: Table, group: FileGroup, writer: DataFileWriter, spool: Path) -> Exchange:
+def _rewritten(table: Table, group: FileGroup, writer: DataFileWriter, spool: Path) -> Swap:
     def rows() -> Iterator[pa.Table]:
         for task in group.tasks:
             yield from live_rows(table, task, table.schema())
@@ -134,7 +132,7 @@ def _rewritten(table: Table, group: FileGroup, writer: DataFileWriter, spool: Pa
     with reachable(".".join(table.name())):
         for ordered in in_table_order(rows(), table.metadata, spool):
             writer.write(ordered)
-        return Exchange(group.tasks, tuple(writer.finish()))
+        return Swap(group.tasks, tuple(writer.finish()))
 
 
 def _discard(writers: Sequence[DataFileWriter]) -> None:
@@ -144,7 +142,7 @@ def _discard(writers: Sequence[DataFileWriter]) -> None:
             writer.discard()
 
 
-def _counted(made: Sequence[Exchange], *, overtaken: int, unreadable: int) -> Compacted:
+def _counted(made: Sequence[Swap], *, overtaken: int, unreadable: int) -> Compacted:
     old = [task.file for one in made for task in one.removed]
     new = list(itertools.chain.from_iterable(one.added for one in made))
     return Compacted(

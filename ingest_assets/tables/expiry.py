@@ -31,14 +31,13 @@ from ingest_assets.tables.expiry_plan import (
     expired,
     sequence_numbers,
 )
-from ingest_assets.tables.kept_table import kept_table
+from ingest_assets.tables.kept_table import Reached, kept_table
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.reached_files import LeftFiles, left_by
 from ingest_assets.tables.target import without_client_retries
 
 logger = logging.getLogger(__name__)
 
-Reached = Callable[[str], None]
 NoteExpired = Callable[[str, Mapping[str, int]], None]
 """Keeps, by the table's UUID, where in its history the batches stand whose snapshots will go."""
 

@@ -1,5 +1,7 @@
 """A table that is maintained: it is there, it is ours, and we know all that its metadata means."""
 
+from collections.abc import Callable
+
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
@@ -9,6 +11,9 @@ from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.lineage import INGESTION_PROPERTY
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.target import load_or_none
+
+Reached = Callable[[str], None]
+"""Told of each point that maintenance comes to, for tests that end the process there."""
 
 FORMAT_VERSION = 2
 """Version 1 has no sequence numbers, by which a rollback is told from an expired snapshot; version

@@ -14,7 +14,7 @@ from pyiceberg.table import Table, TableProperties
 from ingest_assets.maintenance_errors import MaintenanceRefusedError
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.expiry import check_may_delete, delete_files
-from ingest_assets.tables.kept_table import kept_table
+from ingest_assets.tables.kept_table import Reached, kept_table
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.reached_files import named_files
 from ingest_assets.tables.warehouse_listing import ListedFile, list_files, place
@@ -22,8 +22,6 @@ from ingest_assets.tables.warehouse_listing import ListedFile, list_files, place
 YOUNGEST = timedelta(days=1)
 """A younger file is no orphan, whatever is asked for: a batch may take some hours."""
 _HADOOP_HINT = "version-hint.text"
-
-Reached = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ MANIFEST_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True)
-class Exchange:
+class Swap:
     """Data files of one partition, with the deletes that were applied to them, and their heirs."""
 
     removed: tuple[FileScanTask, ...]
@@ -48,18 +48,18 @@ def deletes_of(task: FileScanTask) -> frozenset[str]:
     return frozenset(file.file_path for file in task.delete_files)
 
 
-def exchange(
+def swap_files(
     catalog: Catalog,
     identifier: str,
     owner: Owner,
-    exchanges: Sequence[Exchange],
+    swaps: Sequence[Swap],
     token: str,
     before_commit: Callable[[], None] = lambda: None,
-) -> list[Exchange]:
-    """One snapshot has the new files of all exchanges whose old files are live; those are given.
+) -> list[Swap]:
+    """One snapshot has the new files of all swaps whose old files are live; those are given.
 
     Against exactly the table as it was loaded: where another commit comes first, the table is
-    loaded again and asked again. The files of the other exchanges are not deleted here.
+    loaded again and asked again. The files of the other swaps are not deleted here.
 
     Raises:
         MaintenanceRefusedError: the table is not as it was: dropped, another's, partitioned anew.
@@ -69,7 +69,7 @@ def exchange(
     """
     for number in range(1, commits.TRIES + 1):
         table = without_client_retries(kept_table(catalog, identifier, owner))
-        fitting = [one for one in exchanges if _fits(one.removed, table)]
+        fitting = [one for one in swaps if _fits(one.removed, table)]
         with reachable(identifier):
             live = {task.file.file_path: deletes_of(task) for task in live_tasks(table)}
             fitting = [one for one in fitting if one.is_live_in(live)]

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from functools import lru_cache
 
-from ingest_assets.transforms.errors import TransformDeclarationError
 from ingest_assets.transforms.function import NAME, FunctionTransform
 from ingest_assets.transforms.made import Transform
 from ingest_assets.transforms.sql import SqlTransform
@@ -30,6 +29,3 @@ def lacking(text: str, wanted: Collection[str]) -> list[str]:
     transform = transform_of(text)
     names = transform.result_names if isinstance(transform, SqlTransform) else None
     return [] if names is None else [name for name in wanted if name not in names]
-
-
-__all__ = ["TransformDeclarationError", "lacking", "transform_of"]

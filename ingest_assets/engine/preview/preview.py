@@ -2,11 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ingest_assets.cost.workload import files_a_batch
 from ingest_assets.deployment import Deployment
@@ -19,6 +18,7 @@ from ingest_assets.engine.preview.made_up import declaration_text
 from ingest_assets.engine.preview.opened_table import opened_table
 from ingest_assets.engine.preview.report import Preview
 from ingest_assets.engine.preview.services import Services, services_of
+from ingest_assets.engine.preview.source_report import FileSeen
 from ingest_assets.engine.preview.suggestions import suggestions
 from ingest_assets.engine.preview.table_seen import table_seen
 from ingest_assets.engine.preview.trial import Trial, tried
@@ -85,7 +85,8 @@ def _previewed(deployment: Deployment, asked: _Asked, spool: Path) -> Preview:
     try:
         found = listed(services, ingestion, store)
     except ObjectStoreError as error:
-        return _unreached(deployment, asked, services, str(error))
+        begun = _begun(deployment, asked, services, str(error))
+        return replace(begun, problems=(str(error),))
     known = known_files(services, ingestion, found.files)
     chosen = known.first(found.files, asked.files)
     detected = detected_files(store, chosen)
@@ -94,13 +95,17 @@ def _previewed(deployment: Deployment, asked: _Asked, spool: Path) -> Preview:
         ingestion = ingestion.model_copy(update={"format": own})
         asked = replace(asked, ingestion=ingestion)
     store.format = ingestion.format
-    begun = _begun(deployment, asked, services, found, known)
+    begun = _begun(deployment, asked, services)
+    begun = replace(begun, found=found.found, ledger_states=known.counts)
     if not chosen:
         return replace(begun, problems=(_nothing(ingestion, found),))
     return _read(begun, asked, services, store, _Chosen(chosen, detected, found, known))
 
 
-def _unreached(deployment: Deployment, asked: _Asked, services: Services, refusal: str) -> Preview:
+def _begun(
+    deployment: Deployment, asked: _Asked, services: Services, refusal: str | None = None
+) -> Preview:
+    """What is known before anything is listed; `refusal` is what the store says to that."""
     source = asked.ingestion.source
     return Preview(
         name=asked.ingestion.name,
@@ -112,27 +117,6 @@ def _unreached(deployment: Deployment, asked: _Asked, services: Services, refusa
         seconds=0.0,
         connection=connection_seen(deployment, asked.ingestion, refusal),
         services=services.seen,
-        problems=(refusal,),
-    )
-
-
-def _begun(
-    deployment: Deployment, asked: _Asked, services: Services, found: Listed, known: KnownFiles
-) -> Preview:
-    """What is known before any file is read."""
-    source = asked.ingestion.source
-    return Preview(
-        name=asked.ingestion.name,
-        uri=source.uri,
-        pattern=source.pattern,
-        is_declared=asked.is_declared,
-        declaration=declaration_text(asked.ingestion),
-        made_at=datetime.now(UTC),
-        seconds=0.0,
-        connection=connection_seen(deployment, asked.ingestion),
-        services=services.seen,
-        found=found.found,
-        ledger_states=known.counts,
     )
 
 
@@ -209,7 +193,7 @@ def _unreadable(reason: str) -> str:
     return f"No format that can be read was found: {reason}. Name one with --format."
 
 
-def _files_seen(trial: Trial, store: Beginnings, chosen: _Chosen) -> Any:
+def _files_seen(trial: Trial, store: Beginnings, chosen: _Chosen) -> Iterator[FileSeen]:
     for file in trial.tried:
         key = file.source.key
         codec = chosen.detected.codec(key)

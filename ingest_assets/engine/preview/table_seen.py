@@ -55,8 +55,7 @@ def _action(change: Change, decision: Decision, ingestion: Ingestion) -> tuple[s
     rules = ingestion.schema_rules
     match change.kind:
         case ChangeKind.ADDED:
-            name = change.path.split(".")[0].split("[")[0].split("{")[0]
-            if name in decision.ignored:
+            if change.column in decision.ignored:
                 return "ignore", "schema.on_new_column is ignore: its values are dropped"
             if rules.on_new_column == "merge":
                 return "evolve", "schema.on_new_column is merge: the column is added"

@@ -10,9 +10,9 @@ from ingest_assets.engine.preview.noted_rows import Notes, NotingSink
 from ingest_assets.engine.preview.opened_table import OpenedTable
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.stager import Stager
-from ingest_assets.errors import IngestError
+from ingest_assets.errors import IngestError, RejectedRatioError
 from ingest_assets.files.beginnings import Beginnings, PartlyReadError
-from ingest_assets.files.reading.chunk import REJECTED_SCHEMA
+from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.reading.reader import Reader
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.ingestion import Ingestion
@@ -153,7 +153,7 @@ def _tried(
             logger.debug("%s: its own schema is not known", source.uri, exc_info=True)
         trial.observing_cpu_seconds += time.process_time() - cpu_before
     (outcome,) = stager.outcomes([_claimed(number, source)])
-    if outcome.error_type == "RejectedRatioError" and content is not None:
+    if outcome.error_type == RejectedRatioError.__name__ and content is not None:
         columns = stager.state.columns or (observed.columns if observed else ())
         trial.refused_rows += _refused(stager.reader, content, columns, source)
     return TriedFile(source, outcome, observed, decision)
@@ -171,12 +171,11 @@ def _claimed(number: int, source: SourceFile) -> ClaimedFile:
 
 
 def _refused(
-    reader: Reader, content: object, columns: Columns, source: SourceFile
+    reader: Reader, content: Content, columns: Columns, source: SourceFile
 ) -> Iterator[dict[str, object]]:
     """The first rows that were rejected, of a file that has too many of them."""
-    for chunk in reader.read_careful(content, columns):  # type: ignore[arg-type]
+    for chunk in reader.read_careful(content, columns):
         if chunk.rejected.num_rows:
-            assert chunk.rejected.schema == REJECTED_SCHEMA
             for row in rejected_rows(chunk.rejected.slice(0, 5)).to_pylist():
                 yield row | {"_source_file": source.uri}
             return

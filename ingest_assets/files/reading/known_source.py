@@ -74,23 +74,14 @@ def file_source(
         return FileSource(present, present, observed.always_present)
     merged = {column.name: column for column in union(expected, observed.columns)}
     changes = difference(expected, observed.columns).changes
-    changed = {_top(c.path) for c in changes if c.kind in _CONFLICTS}
+    changed = {c.column for c in changes if c.kind in _CONFLICTS}
     as_is = changed | set(taken)
     present = tuple(c if c.name in as_is else merged[c.name] for c in observed.columns)
     known_names = {column.name for column in known}
     fitting = tuple(
         column for column in present if column.name not in changed or column.name not in known_names
     )
-    return FileSource(present, merged_source(known, fitting), observed.always_present)
-
-
-def merged_source(known: Columns, others: Columns) -> Columns:
-    """The known columns with what others bring: new ones, which are optional, and wider types."""
-    return union(known, others)
-
-
-def _top(path: str) -> str:
-    return path.partition(".")[0].partition("[")[0].partition("{")[0]
+    return FileSource(present, union(known, fitting), observed.always_present)
 
 
 def expected_source(known: Columns | None, taken_as: dict[str, Column]) -> Columns:

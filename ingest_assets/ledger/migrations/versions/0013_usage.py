@@ -42,6 +42,14 @@ def upgrade() -> None:
         ),
         schema="ingest",
     )
+    # Each batch's is looked up when the batch is reported.
+    op.create_index(
+        "usage_of_batches",
+        "usage",
+        ["batch_id"],
+        schema="ingest",
+        postgresql_where=sa.text("batch_id <> ''"),
+    )
 
 
 def downgrade() -> None:
