@@ -76,7 +76,8 @@ def _hows(
         f"{measured.cpu_seconds_per_byte * 1e6:.3f} CPU s a MB"
     )
     if measured.history_batches:
-        compute += f", as the last {measured.history_batches:,} batches used"
+        count = measured.history_batches
+        compute += f", as the last {'batch' if count == 1 else f'{count:,} batches'} used"
     return {
         "listing": listing,
         "reading": f"{came.files * a_month:,.0f} files, and {batches:,.0f} commits",

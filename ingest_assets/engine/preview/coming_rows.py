@@ -63,7 +63,7 @@ def _overwritten(table: Table, mode: Overwrite, trial: Trial, there: int) -> Ite
         f"others; of those that were read that is {named}."
     )
     if there:
-        yield f"The {counted(there, 'row')} that are there leave, unless they are of that {picture}."
+        yield f"The {counted(there, 'row')} that are there leave, but for those of that {picture}."
 
 
 def _newest(mode: Overwrite, tried: list[TriedFile]) -> str | None:
