@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -28,6 +29,8 @@ from ingest_assets.tables.data_files import DataFile
 from ingest_assets.tables.rejected import rejected_rows
 
 logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 _TOO_MANY_REJECTED = ("RejectedRatioError", "RejectedByRulesError")
 
@@ -168,23 +171,49 @@ def _tried(stager: Stager, store: Beginnings, claim: ClaimedFile, trial: Trial) 
         return TriedFile(source, None, None, None, str(error))
     except IngestError:
         content = None  # the stager meets it too, and says what becomes of the file
-    observed = decision = None
+    reader, before = stager.reader, stager.state.columns
+    rules = schema_rules(stager.ingestion, stager.state.ignored)
+    observed = beside = decision = None
     if content is not None:
-        reader, state, cpu_before = stager.reader, stager.state, time.process_time()
-        try:
-            observed = reader.observe(content, None)
-            if state.columns is not None:
-                rules = schema_rules(stager.ingestion, state.ignored)
-                decision = decide(state.columns, reader.observe(content, state.columns), rules)
-        except Exception:  # the stager meets it too, and it becomes the outcome of this file
-            observed = decision = None
-            logger.debug("%s: its own schema is not known", source.uri, exc_info=True)
-        trial.observing_cpu_seconds += time.process_time() - cpu_before
+        observed = _look(trial, source, lambda: reader.observe(content, None))
+        if before is not None and stager.ingestion.transform is not None:
+            # what is known of the files' fields is that of now; after this file it is more
+            beside = _look(trial, source, lambda: reader.observe(content, before))
     (outcome,) = stager.outcomes([claim])
     if outcome.error_type in _TOO_MANY_REJECTED and content is not None:
         columns = stager.state.columns or (observed.columns if observed else ())
         trial.refused_rows += _refused(stager, content, columns, claim)
+    if observed is not None and before is not None and content is not None:
+        if beside is None and _was_as_known(outcome, stager, before):
+            beside = _with_types_of(before, observed)
+        elif beside is None:
+            beside = _look(trial, source, lambda: reader.observe(content, before))
+        if beside is not None:
+            decision = _look(trial, source, lambda: decide(before, beside, rules))
     return TriedFile(source, outcome, observed, decision)
+
+
+def _look(trial: Trial, source: SourceFile, found: Callable[[], Found]) -> Found | None:
+    """What a file is seen to be; None where it cannot be seen, as its outcome then says."""
+    cpu_before = time.process_time()
+    try:
+        return found()
+    except Exception:  # the stager meets it too, and it becomes the outcome of this file
+        logger.debug("%s: its own schema is not known", source.uri, exc_info=True)
+        return None
+    finally:
+        trial.observing_cpu_seconds += time.process_time() - cpu_before
+
+
+def _was_as_known(outcome: FileOutcome, stager: Stager, before: Columns) -> bool:
+    """Every value was of its column's type, and no field was new: the fast path took it."""
+    return outcome.detail.get("path") == "fast" and stager.state.columns is before
+
+
+def _with_types_of(columns: Columns, observed: Observed) -> Observed:
+    """The same, by the types that the columns have; all that can differ is what is not there."""
+    known = {column.name: column for column in columns}
+    return replace(observed, columns=tuple(known.get(c.name, c) for c in observed.columns))
 
 
 def _refused(
