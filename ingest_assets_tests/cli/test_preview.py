@@ -439,7 +439,7 @@ def test_merge_and_overwrite_say_what_becomes_of_the_rows_that_are_there(
         "write_mode is merge: of all rows with one order_id one stays, the greatest ordered_at, "
         "then the row of the file that arrived last.",
         "A row with null in order_id is rejected.",
-        "Of the 3 rows that are there, those with a order_id of these files are replaced where "
+        "Of the 3 rows that are there, those whose order_id is in these files are replaced where "
         "the row that comes is the newer one; all others stay.",
     ]
     [rejected] = found["rejected"]

@@ -31,8 +31,8 @@ def _merged(table: Table, there: int) -> Iterator[str]:
     yield f"A row with null in {key} is rejected."
     if there:
         yield (
-            f"Of the {counted(there, 'row')} that are there, those with a {key} of these files are "
-            "replaced where the row that comes is the newer one; all others stay."
+            f"Of the {counted(there, 'row')} that are there, those whose {key} is in these files "
+            "are replaced where the row that comes is the newer one; all others stay."
         )
     if table.delete_when is not None:
         values = listed(sorted(table.delete_when.texts), "or")

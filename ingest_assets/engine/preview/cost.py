@@ -9,6 +9,7 @@ from ingest_assets.engine.preview.listed import Listed
 from ingest_assets.engine.preview.report import Preview
 from ingest_assets.engine.preview.services import Services
 from ingest_assets.engine.preview.trial import Trial
+from ingest_assets.errors import LedgerError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import usage
 
@@ -51,9 +52,6 @@ def with_cost(
 
     `has_history`: the ledger's batches of that name are of these files. What was measured of the
     files alone is kept beside the estimate: used and estimated are compared by that.
-
-    Raises:
-        LedgerError: the ledger answered before and does not.
     """
     read_bytes = sum(file.read_bytes for file in found.files if file.outcome == "SUCCESS")
     measured = measured_of(trial, read_bytes)
@@ -61,12 +59,13 @@ def with_cost(
         return replace(found, cost_refusal="No file could be read, so nothing is known of cost.")
     try:
         prices = load_prices(prices_path(services.deployment.settings.defs))
-    except PricesFileError as error:
+        expected = _by_history(services, ingestion, measured) if has_history else measured
+    except (PricesFileError, LedgerError) as error:
         return replace(found, cost_refusal=str(error))
     made: Estimate = estimate(
         ingestion,
         arrivals_of(ingestion, listed),
-        _by_history(services, ingestion, measured) if has_history else measured,
+        expected,
         prices,
         listed_objects=listed.found.listed,
         is_cut=listed.found.is_cut,

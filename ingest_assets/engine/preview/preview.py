@@ -206,10 +206,7 @@ def _read(
     )
     whole = replace(whole, suggestions=suggestions(ingestion, whole, trial))
     has_history = asked.is_declared or bool(chosen.known.contents)
-    try:
-        return with_cost(services, ingestion, whole, trial, chosen.listed, has_history=has_history)
-    except IngestError as error:
-        return replace(whole, cost_refusal=str(error))
+    return with_cost(services, ingestion, whole, trial, chosen.listed, has_history=has_history)
 
 
 def _unreadable(reason: str) -> str:
