@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ingest_assets.cli.main import EXIT_CONFIGURATION, EXIT_OUT_OF_REACH
+from ingest_assets.cost.prices import PricesFileError, load_prices, prices_path
 from ingest_assets.declarations import read_declarations
 from ingest_assets.errors import ServiceError
 from ingest_assets.files.connections import load_connections
@@ -32,7 +33,7 @@ def command(folder: Path | None, connect: bool) -> None:
     settings = Settings.from_env()
     folder = folder or settings.defs
     declarations, problems = read_declarations(folder)
-    _exit_with(problems, folder, EXIT_CONFIGURATION)
+    _exit_with([*problems, *_prices(folder)], folder, EXIT_CONFIGURATION)
     if connect:
         # Here, because ledger and catalog take as long to import as all the rest.
         from ingest_assets.cli.check_ledger import changed
@@ -60,6 +61,15 @@ def _exit_with(problems: list[str], folder: Path, code: int) -> None:
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     click.echo(f"{count} in {folder}", err=True)
     sys.exit(code)
+
+
+def _prices(folder: Path) -> list[str]:
+    """What is wrong with the price table that counts for the folder."""
+    try:
+        load_prices(prices_path(folder))
+    except PricesFileError as error:
+        return [str(error)]
+    return []
 
 
 def _connect(folder: Path, settings: Settings, declarations: list[Declaration]) -> list[str]:

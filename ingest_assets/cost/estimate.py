@@ -71,13 +71,19 @@ def _hows(
         listing = f"{listed_objects:,} objects every {discovery.interval_seconds} s"
     if ingestion.schedule is not None:
         listing = f"{listed_objects:,} objects at {ingestion.schedule.cron!r}"
+    compute = (
+        f"{batches:,.0f} runs of {measured.start_cpu_seconds:.2g} CPU s, and "
+        f"{measured.cpu_seconds_per_byte * 1e6:.3f} CPU s a MB"
+    )
+    if measured.history_batches:
+        count = measured.history_batches
+        compute += f", as the last {'batch' if count == 1 else f'{count:,} batches'} used"
     return {
         "listing": listing,
         "reading": f"{came.files * a_month:,.0f} files, and {batches:,.0f} commits",
         "writing": f"{batches:,.0f} commits of {measured.data_files_per_batch:.1f} data files",
         "queue": "events received and deleted" if discovery.queue_url else "no queue is declared",
-        "compute": f"{batches:,.0f} runs of {measured.start_cpu_seconds:g} CPU s, and "
-        f"{measured.cpu_seconds_per_byte * 1e6:.3f} CPU s a MB",
+        "compute": compute,
         "storage": f"{measured.table_bytes_per_byte:.0%} of the files' bytes, of one month",
     }
 

@@ -1,7 +1,7 @@
 """How much there is to do in a span of time, as a declaration and its files make it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ingest_assets.cost.usage import Usage
@@ -42,6 +42,7 @@ class Measured:
     """What was measured of such files, in batches of as many as come at a time.
 
     `rejecting_share`: of the batches, those with rejected rows, which take a commit of their own.
+    `history_batches`: processor time is that of so many batches before; 0: of the reading alone.
     """
 
     cpu_seconds_per_byte: float
@@ -49,6 +50,24 @@ class Measured:
     data_files_per_batch: float
     rejecting_share: float
     start_cpu_seconds: float = START_CPU_SECONDS
+    history_batches: int = 0
+
+    def by_history(self, batches: int, used: Usage) -> "Measured":
+        """The same, with processor time as these batches of the same ingestion used it.
+
+        What a run and a byte were to take is made more or less alike, so that both together give
+        what was used.
+        """
+        expected = batches * self.start_cpu_seconds + used.read_bytes * self.cpu_seconds_per_byte
+        if not batches or not used.cpu_seconds or not expected:
+            return self
+        share = used.cpu_seconds / expected
+        return replace(
+            self,
+            cpu_seconds_per_byte=self.cpu_seconds_per_byte * share,
+            start_cpu_seconds=self.start_cpu_seconds * share,
+            history_batches=batches,
+        )
 
 
 def arrivals(files: Sequence[tuple[datetime, int]], interval_seconds: float) -> Arrivals:

@@ -57,6 +57,19 @@ class FileRow:
     filtered: int | None
 
 
+@dataclass(frozen=True)
+class KnownContent:
+    """A file as the ledger has it now: its ids, its newest content, and the one in the table."""
+
+    key: str
+    uri: str
+    file_id: int
+    content_id: int
+    committed_content_id: int | None
+    etag: str
+    status: str
+
+
 _FILES = """
     SELECT f.key, f.status, f.rows, f.rescued, f.rejected, f.attempts, f.error_type, f.error,
            f.etag, f.committed_etag, f.schema_version, f.snapshot_id,
@@ -110,6 +123,20 @@ def file_ids(connection: Connection, ingestion: str, keys: Sequence[str]) -> lis
         {"ingestion": ingestion, "keys": list(keys)},
     )
     return [row.file_id for row in rows]
+
+
+def contents(
+    connection: Connection, ingestion: str, keys: Sequence[str]
+) -> dict[str, KnownContent]:
+    """The newest contents of the keys that the ledger knows, by key."""
+    rows = connection.execute(
+        text("""
+            SELECT key, uri, file_id, content_id, committed_content_id, etag, status
+            FROM ingest.files WHERE ingestion = :ingestion AND key = ANY(:keys)
+        """),
+        {"ingestion": ingestion, "keys": list(keys)},
+    )
+    return {row.key: KnownContent(**row._mapping) for row in rows}
 
 
 def routes(connection: Connection, file_ids: Sequence[int]) -> list[str]:

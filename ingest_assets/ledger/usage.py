@@ -37,6 +37,28 @@ class UsedFiles:
     looking_spans: int
 
 
+@dataclass(frozen=True)
+class UsedBatches:
+    """What so many of the newest batches used in all."""
+
+    count: int
+    usage: Usage
+
+
+def of_last_batches(connection: Connection, ingestion: str, last: int) -> UsedBatches:
+    """What the last batches used that were committed and noted, so many at most."""
+    row = connection.execute(
+        text(f"""
+            SELECT count(*) AS notes, {_SUMS}
+            FROM (SELECT * FROM ingest.usage
+                  WHERE ingestion = :ingestion AND batch_id <> ''
+                  ORDER BY day DESC, last_at DESC LIMIT :last) AS u
+        """),
+        {"ingestion": ingestion, "last": last},
+    ).one()
+    return UsedBatches(row.notes, _usage(row))
+
+
 def note(connection: Connection, ingestion: str, usage: Usage, batch_id: str = "") -> None:
     """So much more was used today: by a batch, or by discovery if none is named."""
     values = {name: value for name, value in asdict(usage).items() if name in _FIELDS}

@@ -1,5 +1,7 @@
 """The job that previews an ingestion, for Dagster's launchpad."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,8 @@ from ingest_assets.orchestration.names import INGESTION_TAG
 
 PREVIEW_JOB = "preview"
 PREVIEW_OP = "look"
+KEPT_PAGES = 10
+"""Of each ingestion, the newest ones."""
 _ROWS = ("Sample rows", "Rejected rows", "Rescued values")
 
 
@@ -69,11 +73,24 @@ def build_preview_job(deployment: DeploymentSource = Deployment.from_env) -> dg.
     return preview_files
 
 
-def _metadata(found: Preview, services: Deployment, run_id: str) -> dict[str, Any]:
-    """The sections as markdown, and where the page is: a file of this machine's."""
-    place = services.settings.home / "previews" / f"{found.name}-{run_id}.html"
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _kept_page(found: Preview, home: Path, run_id: str) -> Path:
+    """The page is a file of this machine's, and older ones of the ingestion have left for it."""
+    folder = home / "previews"
+    place = folder / f"{found.name}-{run_id}.html"
+    folder.mkdir(parents=True, exist_ok=True)
     place.write_text(page(found), encoding="utf-8")
+    pages = []
+    for path in folder.glob(f"{found.name}-*.html"):
+        with suppress(FileNotFoundError):  # another run makes room, too
+            pages.append((path.stat().st_mtime_ns, path))
+    for _, path in sorted(pages)[:-KEPT_PAGES]:
+        path.unlink(missing_ok=True)
+    return place
+
+
+def _metadata(found: Preview, services: Deployment, run_id: str) -> dict[str, Any]:
+    """The sections as markdown, and where the page is."""
+    place = _kept_page(found, services.settings.home, run_id)
     told = {title: dg.MetadataValue.md(text) for title, text in markdown_sections(found).items()}
     return {
         "outcome": verdict(found)[0],

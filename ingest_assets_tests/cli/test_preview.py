@@ -3,19 +3,14 @@
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from ingest_assets.engine.preview import listed
-from ingest_assets.engine.preview.seen import checks_seen
-from ingest_assets.engine.preview.trial import Trial, TriedFile
-from ingest_assets.files.source_file import SourceFile
-from ingest_assets.ledger.outcomes import FileOutcome
 from ingest_assets_tests.cli.conftest import Cli, plain
 from ingest_assets_tests.end_to_end.sample_orders import (
     csv_file,
@@ -296,6 +291,11 @@ def test_a_price_table_with_a_missing_price_is_said_and_stops_nothing_else(
     assert "prices.yaml: s3.list_per_1000: is required and missing" in found["cost_refusal"]
     refused = working_cli("cost", "orders")
     assert "s3.list_per_1000: is required and missing" in str(refused.exception)
+    checked = working_cli("check")
+    assert checked.exit_code == 2
+    assert "prices.yaml: s3.list_per_1000: is required and missing" in checked.output
+    (defs / "prices.yaml").unlink()
+    assert working_cli("check").exit_code == 0
 
 
 def test_a_long_listing_is_cut_and_many_small_files_are_told_of(
@@ -319,21 +319,166 @@ def test_a_long_listing_is_cut_and_many_small_files_are_told_of(
     assert not (tmp_path / "home").exists()
 
 
-def test_quality_results_of_the_files_become_checks() -> None:
-    """In the shape in which rules keep them beside the outcomes."""
-    result = {"name": "not_null_id", "outcome": "failed", "on_fail": "fail_file", "said": "2 rows"}
-    held = {**result, "outcome": "passed", "said": ""}
-    source = SourceFile("a", "s3://b/a", 1, "e", datetime.now(UTC))
-    files = [
-        TriedFile(
-            replace(source, key=key),
-            FileOutcome(1, "SUCCESS", detail={"quality": {"results": [said]}}),
-            None,
-            None,
-        )
-        for key, said in (("a", result), ("b", held))
+def checks_of(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in found["checks"]}
+
+
+RULES = [
+    {"unique": {"columns": ["order_id"], "scope": "table"}, "on_fail": "reject_rows"},
+    {"foreign_key": {"columns": ["customer"], "references": "raw.people", "to": ["name"]}},
+    {"row_count_change": {"max_ratio": 0.5}},
+    {"not_null": ["amount"], "blocking": True},
+    {"range": {"column": "nowhere", "min": 1}},
+    {"freshness": {"max_age": "2h"}},
+]
+UNIQUE, KEY, CHANGE = "unique_in_table_order_id", "foreign_key_customer", "row_count_change"
+
+
+def test_rules_are_put_to_the_files_beside_the_tables_and_the_ledger(
+    working_cli: Cli, put: Put, s3: Any, bucket: str, defs: Path
+) -> None:
+    """Then a run finds what the preview said. Files that are there are no doubles of themselves."""
+    people = [{"name": row["customer"]} for row in orders(1, 6)]
+    s3.client.put_object(Bucket=bucket, Key="people/1.jsonl", Body=json_lines(people))
+    declare(defs, attributes(bucket, "people"))
+    assert working_cli("run", "people").exit_code == 0
+    declare(defs, attributes(bucket, quality=RULES, max_rejected_ratio=0.5))
+    put("1.jsonl", json_lines(orders(1, 4)))
+    assert working_cli("run", "orders").exit_code == 0
+    again = checks_of(told(working_cli, "orders"))
+    assert [again[name]["passed"] for name in (UNIQUE, KEY, CHANGE)] == [True, True, True]
+    assert again["freshness"]["is_evaluated"] is False
+    assert "after each batch" in again["freshness"]["said"]
+    put("2.jsonl", json_lines(orders(4, 4)))
+    put("3.jsonl", json_lines(orders(7, 9)))
+    put("4.jsonl", json_lines(orders(30, 2, amount=None)))
+    put("5.jsonl", json_lines(orders(1, 4)))
+    found = told(working_cli, "orders", exit_code=3)
+    ends = {"1.jsonl": "SUCCESS", "2.jsonl": "SUCCESS", "3.jsonl": "SUCCESS"}
+    assert outcomes(found) == {**ends, "4.jsonl": "DEAD_LETTER", "5.jsonl": "DEAD_LETTER"}
+    checks = checks_of(found)
+    assert checks[UNIQUE]["failed"] == ["2.jsonl", "3.jsonl", "5.jsonl"]
+    assert (checks[UNIQUE]["failed_rows"], checks[UNIQUE]["on_fail"]) == (6, "reject_rows")
+    assert checks[UNIQUE]["said"].startswith(
+        "6 of the 17 rows of 3 files break it: no other row of the table has the same order_id; "
+        "such rows are rejected. In 2.jsonl, row 1 (order_id=4)"
+    )
+    assert (checks[KEY]["failed"], checks[KEY]["failed_rows"]) == (["2.jsonl", "3.jsonl"], 3)
+    assert checks[CHANGE]["failed"] == ["3.jsonl", "5.jsonl"]
+    assert "There are 8, and the median is 4" in checks[CHANGE]["said"]
+    assert (checks["not_null_amount"]["failed"], checks["not_null_amount"]["is_blocking"]) == (
+        ["4.jsonl"],
+        True,
+    )
+    assert "could not be evaluated: there is no column nowhere" in checks["range_nowhere"]["said"]
+    rejected = {(row["key"], row["row"]) for row in found["rejected"]}
+    assert {("2.jsonl", 1), ("3.jsonl", 1), ("5.jsonl", 1), ("5.jsonl", 4)} <= rejected
+    shown = plain(working_cli("preview", "orders"))
+    assert "6 of the 17 rows of 3 files break it" in shown
+    working_cli("run", "orders")
+    files = json.loads(working_cli("files", "orders", "--json").stdout)
+    assert {file["key"]: file["status"] for file in files} == outcomes(found)
+
+
+def test_without_services_the_rules_about_rows_are_evaluated_and_the_others_said(
+    run_cli: Cli, tmp_path: Path
+) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "1.jsonl").write_bytes(json_lines([*orders(1, 3, amount=None), *orders(4, 1)]))
+    (folder / "2.jsonl").write_bytes(json_lines(orders(4, 3)))
+    source = {"uri": f"file://{folder}/"}
+    path = declare(tmp_path / "apart", attributes("none", source=source, quality=RULES))
+    found = told(run_cli, "--declaration", str(path), exit_code=3)
+    checks = checks_of(found)
+    assert checks["not_null_amount"]["failed_rows"] == 3
+    assert (checks[UNIQUE]["is_evaluated"], checks[UNIQUE]["passed"]) == (True, True)
+    for name in (KEY, CHANGE, "freshness"):
+        assert (checks[name]["is_evaluated"], checks[name]["passed"]) == (False, False)
+    assert "compares with raw.people: of the catalog, it comes with" in checks[KEY]["said"]
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_transform_is_put_to_the_fields_of_earlier_files_and_what_it_leaves_out_is_shown(
+    working_cli: Cli, put: Put, bucket: str, defs: Path
+) -> None:
+    text = "select order_id, amount * 2 as total from source where amount > 1.5"
+    declare(defs, attributes(bucket, transform=text))
+    put("1.jsonl", json_lines([{**orders(1, 1)[0], "amount": amount} for amount in (1, 2, 3)]))
+    assert working_cli("run", "orders").exit_code == 0
+    put("2.jsonl", json_lines([{"order_id": 9, "amount": None}, {"order_id": 10, "amount": 4.5}]))
+    found = told(working_cli, "orders")
+    first, second = (
+        next(f for f in found["files"] if f["key"] == k) for k in ("1.jsonl", "2.jsonl")
+    )
+    assert (first["rows"], first["filtered"], first["records"]) == (2, 1, 3)
+    assert first["unused_fields"] == ["customer", "ordered_at"]
+    assert (second["rows"], second["filtered"]) == (1, 1)
+    assert [column["name"] for column in found["columns"]] == ["order_id", "total"]
+    assert "has nothing of: customer, ordered_at" in plain(working_cli("preview", "orders"))
+    declare(defs, attributes(bucket, transform="select order_id, price * 2 as total from source"))
+    refused = told(working_cli, "orders", exit_code=3)
+    [problem] = refused["problems"]
+    assert "does not go with the fields that its files have had" in problem
+    assert "price" in problem
+
+
+def test_merge_and_overwrite_say_what_becomes_of_the_rows_that_are_there(
+    working_cli: Cli, put: Put, bucket: str, defs: Path
+) -> None:
+    merge = {"write_mode": "merge", "primary_key": ["order_id"], "order_by": "ordered_at"}
+    declare(defs, attributes(bucket, table=merge, max_rejected_ratio=0.5))
+    put("1.jsonl", json_lines(orders(1, 3)))
+    assert working_cli("run", "orders").exit_code == 0
+    put("2.jsonl", json_lines([*orders(3, 2), {**orders(9, 1)[0], "order_id": None}]))
+    put("3.jsonl", b'{"customer": "x"}\n')
+    found = told(working_cli, "orders", exit_code=3)
+    assert outcomes(found)["3.jsonl"] == "DEAD_LETTER"
+    assert found["table"]["write_mode"] == "merge"
+    assert found["table"]["coming"] == [
+        "write_mode is merge: of all rows with one order_id one stays, the greatest ordered_at, "
+        "then the row of the file that arrived last.",
+        "A row with null in order_id is rejected.",
+        "Of the 3 rows that are there, those whose order_id is in these files are replaced where "
+        "the row that comes is the newer one; all others stay.",
     ]
-    trial = Trial(opened=None, tried=files)  # type: ignore[arg-type]
-    check = checks_seen(trial)[-1]
-    assert (check.name, check.passed, check.is_blocking) == ("not_null_id", False, True)
-    assert (check.said, check.failed) == ("2 rows", ("a",))
+    [rejected] = found["rejected"]
+    assert (rejected["key"], rejected["row"]) == ("2.jsonl", 3)
+    assert "order_id" in rejected["reason"]
+    assert "would be merged" in plain(working_cli("preview", "orders"))
+
+    whole = {"identifier": "raw.stock", "write_mode": "overwrite"}
+    late = {"uri": f"s3://{bucket}/orders/", "pattern": "2*"}
+    declare(defs, attributes(bucket, "stock", source=late, table=whole, max_rejected_ratio=0.5))
+    assert working_cli("run", "stock").exit_code == 0
+    declare(defs, attributes(bucket, "stock", source={**late, "pattern": "[12]*"}, table=whole))
+    found = told(working_cli, "stock", exit_code=3)
+    assert outcomes(found) == {"1.jsonl": "DEAD_LETTER", "2.jsonl": "SUCCESS"}
+    assert found["files"][0]["error_type"] == "OvertakenError"
+    assert found["table"]["coming"] == [
+        "write_mode is overwrite: the table will have the rows of the newest file and no others; "
+        "of those that were read that is 2.jsonl.",
+        "The 3 rows that are there leave, but for those of that file.",
+    ]
+
+
+def test_what_batches_used_counts_for_the_estimate_where_there_were_some(
+    working_cli: Cli, put: Put, fresh_database: str
+) -> None:
+    put("1.jsonl", json_lines(orders(1, 50)))
+    new = told(working_cli, "orders")
+    assert working_cli("run", "orders").exit_code == 0
+    engine = create_engine(fresh_database)
+    with engine.begin() as connection:  # as on a machine that is a hundred times slower
+        connection.execute(text("UPDATE ingest.usage SET cpu_seconds = 260 WHERE batch_id <> ''"))
+    engine.dispose()
+    known = told(working_cli, "orders")
+    before, after = (
+        next(line for line in found["cost"]["lines"] if line["name"] == "compute")
+        for found in (new, known)
+    )
+    assert "batches" not in before["how"]
+    assert after["how"].endswith("as the last batch used")
+    assert after["quantity"] == pytest.approx(30 * 260 / 3600, rel=0.01)
+    assert before["quantity"] == pytest.approx(30 * 2.6 / 3600, rel=0.2)
+    assert known["measured"]["start_cpu_seconds"] == 2.6

@@ -169,8 +169,19 @@ def test_the_job_says_the_same_in_its_metadata(workshop: Workshop) -> None:
         config = {"ops": {PREVIEW_OP: {"config": {"ingestion": name}}}}
         return job.execute_in_process(config, workshop.instance, raise_on_error=False)
 
+    pages = workshop.deployment.settings.home / "previews"
+    pages.mkdir(parents=True)
+    for number, name in enumerate(["orders"] * 12 + ["orders_of_others"]):
+        (pages / f"{name}-{number:02}.html").write_text("")
+        os.utime(pages / f"{name}-{number:02}.html", (number, number))
     done = launch("orders")
     assert done.success
+    kept = {path.name.partition(".")[0] for path in pages.iterdir()}
+    assert kept == {
+        f"orders-{done.run_id}",
+        *(f"orders-{number:02}" for number in range(3, 12)),
+        "orders_of_others-12",
+    }
     [event] = [event for event in done.all_events if event.is_successful_output]
     told = {name: value.value for name, value in event.step_output_data.metadata.items()}
     assert told["outcome"] == "4 rows of 1 file would be written, and no file would be refused."

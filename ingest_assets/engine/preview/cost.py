@@ -5,11 +5,16 @@ from dataclasses import replace
 from ingest_assets.cost.estimate import Estimate, estimate
 from ingest_assets.cost.prices import PricesFileError, load_prices, prices_path
 from ingest_assets.cost.workload import Arrivals, Measured, arrivals
-from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.listed import Listed
 from ingest_assets.engine.preview.report import Preview
+from ingest_assets.engine.preview.services import Services
 from ingest_assets.engine.preview.trial import Trial
+from ingest_assets.errors import LedgerError
 from ingest_assets.ingestion import Ingestion
+from ingest_assets.ledger import usage
+
+HISTORY_BATCHES = 100
+"""What was used is told from so many, the newest."""
 
 
 def measured_of(trial: Trial, read_bytes: int) -> Measured | None:
@@ -35,23 +40,42 @@ def arrivals_of(ingestion: Ingestion, listed: Listed) -> Arrivals:
 
 
 def with_cost(
-    deployment: Deployment, ingestion: Ingestion, found: Preview, trial: Trial, listed: Listed
+    services: Services,
+    ingestion: Ingestion,
+    found: Preview,
+    trial: Trial,
+    listed: Listed,
+    *,
+    has_history: bool,
 ) -> Preview:
-    """The preview with its estimate, or why there is none."""
+    """The preview with its estimate, or why there is none.
+
+    `has_history`: the ledger's batches of that name are of these files. What was measured of the
+    files alone is kept beside the estimate: used and estimated are compared by that.
+    """
     read_bytes = sum(file.read_bytes for file in found.files if file.outcome == "SUCCESS")
     measured = measured_of(trial, read_bytes)
     if measured is None:
         return replace(found, cost_refusal="No file could be read, so nothing is known of cost.")
     try:
-        prices = load_prices(prices_path(deployment.settings.defs))
-    except PricesFileError as error:
+        prices = load_prices(prices_path(services.deployment.settings.defs))
+        expected = _by_history(services, ingestion, measured) if has_history else measured
+    except (PricesFileError, LedgerError) as error:
         return replace(found, cost_refusal=str(error))
     made: Estimate = estimate(
         ingestion,
         arrivals_of(ingestion, listed),
-        measured,
+        expected,
         prices,
         listed_objects=listed.found.listed,
         is_cut=listed.found.is_cut,
     )
     return replace(found, cost=made, measured=measured)
+
+
+def _by_history(services: Services, ingestion: Ingestion, measured: Measured) -> Measured:
+    if not services.has_ledger:
+        return measured
+    with services.deployment.ledger.transaction() as connection:
+        used = usage.of_last_batches(connection, ingestion.name, HISTORY_BATCHES)
+    return measured.by_history(used.count, used.usage)

@@ -84,25 +84,36 @@ def files_read(found: Preview) -> Iterator[Block]:
         return
     columns = ["file", "size", "outcome", "rows", "rescued", "rejected"]
     knows = any(file.known_as for file in found.files)
-    rows = [_row(file, knows_ledger=knows) for file in found.files]
+    filters = any(file.filtered is not None for file in found.files)
+    rows = [_row(file, filters=filters, knows_ledger=knows) for file in found.files]
+    more = [*(["filtered"] if filters else []), *(["in the ledger"] if knows else [])]
     yield grid(
-        [*columns, *(["in the ledger"] if knows else [])],
+        [*columns, *more],
         rows,
         [_TONES.get(file.outcome, "bad") for file in found.files],
-        numbers=("size", "rows", "rescued", "rejected"),
+        numbers=("size", "rows", "rescued", "rejected", "filtered"),
     )
+    yield from _unused(found)
     for file in found.files:
         if file.error is not None:
             yield Said(f"{file.key}: {file.error}", _TONES.get(file.outcome, "bad"))
 
 
-def _row(file: FileSeen, *, knows_ledger: bool) -> list[str]:
+def _unused(found: Preview) -> Iterator[Block]:
+    """Fields that the transform leaves out, which nobody may have meant."""
+    unused = dict.fromkeys(name for file in found.files for name in file.unused_fields)
+    if unused:
+        yield Said(f"Fields that the transform has nothing of: {', '.join(unused)}.", "warn")
+
+
+def _row(file: FileSeen, *, filters: bool, knows_ledger: bool) -> list[str]:
     size = bytes_text(file.size_bytes)
     if 0 < file.read_bytes < file.size_bytes:
         size = f"{bytes_text(file.read_bytes)} of {size}"
     numbers = [f"{n:,}" for n in (file.rows, file.rescued, file.rejected)]
+    filtered = ["" if file.filtered is None else f"{file.filtered:,}"] if filters else []
     known = [file.known_as or "new"] if knows_ledger else []
-    return [file.key, size, file.outcome, *numbers, *known]
+    return [file.key, size, file.outcome, *numbers, *filtered, *known]
 
 
 def rejected(found: Preview) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ingest_assets.engine.ingestion_table import open_table
 from ingest_assets.engine.preview.services import Services
 from ingest_assets.engine.schema_state import KnownSchema, SchemaState, known_schema, open_state
+from ingest_assets.engine.source_state import open_source
 from ingest_assets.errors import ConfigurationError, FileContentError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import declared_columns
@@ -19,6 +20,7 @@ from ingest_assets.tables.scratch import (
     rejected_scratch,
     scratch_of,
 )
+from ingest_assets.transforms.errors import TransformDeclarationError
 
 _NOTHING_KNOWN = KnownSchema(None, "", (), (), None, was_ever_written=False)
 _NEW_LEDGER = "a ledger that is not made yet"
@@ -61,7 +63,8 @@ def opened_table(services: Services, ingestion: Ingestion) -> OpenedTable:
     note = None
     try:
         note = _declare(services, ingestion, state)
-    except FileContentError as error:
+        open_source(ingestion, known.source, state)
+    except (FileContentError, TransformDeclarationError) as error:
         refusal = refusal or str(error)
     return OpenedTable(
         state,

@@ -22,6 +22,7 @@ from ingest_assets.engine.preview.source_report import FileSeen
 from ingest_assets.engine.preview.suggestions import suggestions
 from ingest_assets.engine.preview.table_seen import table_seen
 from ingest_assets.engine.preview.trial import Trial, tried
+from ingest_assets.engine.preview.trial_quality import trial_quality
 from ingest_assets.errors import IngestError, ObjectStoreError
 from ingest_assets.files.beginnings import MEBIBYTE, Beginnings, Limits
 from ingest_assets.files.source_file import SourceFile
@@ -156,11 +157,13 @@ def _read(
     try:
         opened = opened_table(services, ingestion)
         came = arrivals_of(ingestion, chosen.listed)
+        claims = chosen.known.claims(chosen.files)
         trial = tried(
             ingestion,
             store,
             opened,
-            chosen.files,
+            claims,
+            trial_quality(services, ingestion, opened, claims),
             sample_rows=SAMPLE_ROWS,
             files_a_batch=asked.files_a_batch or files_a_batch(ingestion, came),
         )
@@ -186,7 +189,8 @@ def _read(
         notes=tuple(_notes(ingestion, trial, store, chosen, opened.note)),
     )
     whole = replace(whole, suggestions=suggestions(ingestion, whole, trial))
-    return with_cost(services.deployment, ingestion, whole, trial, chosen.listed)
+    has_history = asked.is_declared or bool(chosen.known.contents)
+    return with_cost(services, ingestion, whole, trial, chosen.listed, has_history=has_history)
 
 
 def _unreadable(reason: str) -> str:

@@ -73,13 +73,24 @@ class RescuedColumn:
 
 @dataclass(frozen=True)
 class CheckSeen:
-    """A check as it would come out. `failed`: the keys of the files of which it would fail."""
+    """A check as it would come out. `failed`: the keys of the files of which it would fail.
+
+    Of a quality rule: `failed_rows` of `rows` break it, in all files together. What it does then is
+    `on_fail`: `fail_file`, `reject_rows` or `warn`. `samples`: what the first of them have in its
+    columns, of each file. `is_evaluated` is off where only an ingestion can say, and `said` says
+    why; such a check has not passed.
+    """
 
     name: str
     passed: bool
     is_blocking: bool
     said: str
     failed: tuple[str, ...] = ()
+    is_evaluated: bool = True
+    on_fail: str | None = None
+    rows: int | None = None
+    failed_rows: int | None = None
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,9 @@ class SchemaChangeSeen:
 class TableSeen:
     """The table, and what the files would make of it. `ddl`: as the SQL that Spark has for it.
 
-    `refusal`: why the declaration may not write to it, or cannot make it as declared.
+    `refusal`: why the declaration may not write to it, or cannot make it as declared. `coming`:
+    what becomes of the rows that are there, and of those that come, by the write mode; a sentence
+    each.
     """
 
     identifier: str
@@ -113,6 +126,8 @@ class TableSeen:
     data_files: int = 0
     data_bytes: int = 0
     refusal: str | None = None
+    write_mode: str = "append"
+    coming: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from ingest_assets.engine.preview import file_sections, table_sections
 from ingest_assets.engine.preview.report import Preview
 from ingest_assets.engine.preview.section import Block, Code, Said, Section, Tone, counted
 
+_DONE = {"append": "written", "merge": "merged", "overwrite": "written over what is there"}
+
 
 def sections(found: Preview) -> list[Section]:
     """What there is to say; a section with nothing in it is left out."""
@@ -44,7 +46,8 @@ def verdict(found: Preview) -> tuple[str, Tone]:
     bad = [f for f in found.files if f.outcome not in ("SUCCESS", "UNREAD")]
     good = sum(f.outcome == "SUCCESS" for f in found.files)
     rows = counted(found.row_count, "row")
-    said = f"{rows} of {counted(good, 'file')} would be written"
+    mode = found.table.write_mode if found.table else "append"
+    said = f"{rows} of {counted(good, 'file')} would be {_DONE[mode]}"
     if bad:
         return f"{said}; {counted(len(bad), 'file')} would not.", "warn"
     return f"{said}, and no file would be refused.", "good"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest_assets.engine.preview.noted_rows import Notes, rescued_fields, shown
+from ingest_assets.engine.preview.quality_seen import quality_seen
 from ingest_assets.engine.preview.report import (
     CheckSeen,
     ColumnDifference,
@@ -52,6 +53,9 @@ def file_seen(file: TriedFile, read_bytes: int, codec: str, states: Mapping[str,
         outcome.error_type,
         outcome.error,
         known_as,
+        outcome.detail.get("records"),
+        outcome.detail.get("filtered"),
+        tuple(outcome.detail.get("unused_fields", ())),
     )
 
 
@@ -181,26 +185,8 @@ def checks_seen(trial: Trial) -> tuple[CheckSeen, ...]:
             failed=unread,
         ),
     ]
-    return (*checks, *_quality(trial))
+    return (*checks, *quality_seen(trial))
 
 
 def _files(keys: tuple[str, ...]) -> str:
     return f"{len(keys)} file would" if len(keys) == 1 else f"{len(keys)} files would"
-
-
-def _quality(trial: Trial) -> Iterator[CheckSeen]:
-    """A check for each quality rule, from what stands in `detail["quality"]` of the outcomes."""
-    found: dict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-    for file in trial.tried:
-        told = {} if file.outcome is None else file.outcome.detail.get("quality") or {}
-        for result in told.get("results", ()):
-            found[result["name"]].append((file.source.key, result))
-    for name, results in found.items():
-        failed = [(key, result) for key, result in results if result["outcome"] != "passed"]
-        yield CheckSeen(
-            name,
-            passed=not failed,
-            is_blocking=any(result["on_fail"] == "fail_file" for _, result in results),
-            said=str(failed[0][1].get("said") or "does not hold") if failed else "holds",
-            failed=tuple(key for key, _ in failed),
-        )

@@ -40,6 +40,11 @@ class Services:
     has_no_table: bool
     seen: tuple[ServiceSeen, ...]
 
+    def why(self, name: str) -> str:
+        """What was said of the service that cannot be asked, as half a sentence."""
+        said = next(seen.said for seen in self.seen if seen.name == name)
+        return f"of the {name}, {said.rstrip('.')}"
+
 
 def services_of(deployment: Deployment, *, may_start: bool) -> Services:
     """What of the services there is, and answers. A Postgres that was never made is not made.

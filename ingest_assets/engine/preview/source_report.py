@@ -72,7 +72,9 @@ class FileSeen:
     `outcome`: SUCCESS, PARKED, FAILED, DEAD_LETTER, ROUTED as in the ledger, or UNREAD: too large
     to be read in a preview. `read_bytes`: less than `size_bytes` where only the beginning was read;
     rows, rejects and rescues are those of this beginning. `known_as`: its state in the ledger, None
-    where the ledger does not know it or was not asked.
+    where the ledger does not know it or was not asked. Under a transform, of a file that it could
+    be put to: the file's `records`, how many of them it `filtered` (None where its rows are no rows
+    of the file), and the `unused_fields` that it has nothing of.
     """
 
     key: str
@@ -87,3 +89,6 @@ class FileSeen:
     error_type: str | None = None
     error: str | None = None
     known_as: str | None = None
+    records: int | None = None
+    filtered: int | None = None
+    unused_fields: tuple[str, ...] = ()

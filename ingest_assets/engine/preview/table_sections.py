@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ingest_assets.engine.preview.report import ColumnSeen, Preview
+from ingest_assets.engine.preview.report import CheckSeen, ColumnSeen, Preview
 from ingest_assets.engine.preview.section import (
     Block,
     Code,
@@ -78,15 +78,24 @@ def checks(found: Preview) -> Iterator[Block]:
     """The checks as they would come out."""
     if not found.checks:
         return
-    tones: list[Tone] = [
-        "good" if check.passed else ("bad" if check.is_blocking else "warn")
-        for check in found.checks
-    ]
     rows = [
-        [check.name, "passes" if check.passed else "fails", check.said, _keys(check.failed)]
-        for check in found.checks
+        [check.name, *_outcome(check), check.said, _keys(check.failed)] for check in found.checks
     ]
-    yield grid(["check", "", "why", "files"], rows, tones)
+    yield grid(["check", "", "rows", "why", "files"], rows, list(map(_check_tone, found.checks)))
+
+
+def _outcome(check: CheckSeen) -> tuple[str, str]:
+    """Whether it holds, and how many rows do not."""
+    if not check.is_evaluated:
+        return "not evaluated", ""
+    broken = f"{check.failed_rows:,}" if check.failed_rows else ""
+    return "passes" if check.passed else "fails", broken
+
+
+def _check_tone(check: CheckSeen) -> Tone:
+    if not check.is_evaluated:
+        return "dim"
+    return "good" if check.passed else ("bad" if check.is_blocking else "warn")
 
 
 def table(found: Preview) -> Iterator[Block]:
@@ -101,6 +110,8 @@ def table(found: Preview) -> Iterator[Block]:
         yield Said(f"{seen.identifier} exists with {counted(seen.rows or 0, 'row')}{version}.")
     elif seen.refusal is None:
         yield Said(f"{seen.identifier} does not exist; its first rows make it.")
+    for said in seen.coming:
+        yield Said(said)
     if seen.changes:
         rows = [[c.said, c.action, c.why, _keys(c.keys)] for c in seen.changes]
         tones = [_ACTION_TONES.get(change.action, "plain") for change in seen.changes]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from ingest_assets.engine.preview.coming_rows import coming
 from ingest_assets.engine.preview.report import SchemaChangeSeen, TableSeen
 from ingest_assets.engine.preview.trial import Trial, TriedFile
 from ingest_assets.ingestion import Ingestion
@@ -37,6 +38,8 @@ def table_seen(ingestion: Ingestion, trial: Trial) -> TableSeen:
         trial.data_files,
         trial.data_bytes,
         opened.refusal,
+        ingestion.table.write_mode,
+        tuple(coming(ingestion, trial)),
     )
 
 

@@ -2,18 +2,22 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
+import pyarrow as pa
+
+from ingest_assets.engine.overtaken import refused
 from ingest_assets.engine.preview.noted_rows import Notes, NotingSink
 from ingest_assets.engine.preview.opened_table import OpenedTable
+from ingest_assets.engine.preview.trial_quality import TrialQuality
 from ingest_assets.engine.schema_rules import schema_rules
 from ingest_assets.engine.stager import Stager
-from ingest_assets.errors import IngestError, RejectedRatioError
+from ingest_assets.errors import IngestError
 from ingest_assets.files.beginnings import Beginnings, PartlyReadError
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.files.reading.reader import Reader
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedFile
@@ -25,6 +29,10 @@ from ingest_assets.tables.data_files import DataFile
 from ingest_assets.tables.rejected import rejected_rows
 
 logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+
+_TOO_MANY_REJECTED = ("RejectedRatioError", "RejectedByRulesError")
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class Trial:
     """
 
     opened: OpenedTable
+    quality: TrialQuality
     batches: list[TriedBatch] = field(default_factory=list)
     tried: list[TriedFile] = field(default_factory=list)
     refused_rows: list[dict[str, object]] = field(default_factory=list)
@@ -98,7 +107,8 @@ def tried(
     ingestion: Ingestion,
     store: Beginnings,
     opened: OpenedTable,
-    files: Sequence[SourceFile],
+    claims: Sequence[ClaimedFile],
+    quality: TrialQuality,
     *,
     sample_rows: int,
     files_a_batch: int,
@@ -110,19 +120,24 @@ def tried(
     Raises:
         CatalogError, LedgerError, ConfigurationError: what fails a batch as a whole.
     """
-    trial = Trial(opened)
+    trial = Trial(opened, quality)
     started, cpu_before = time.monotonic(), time.process_time()
-    for first in range(0, len(files), files_a_batch):
+    for first in range(0, len(claims), files_a_batch):
         batch = TriedBatch(
             NotingSink(opened.target, f"preview-{first}", sample_rows),
             NotingSink(opened.rejected, f"preview-{first}-rejected", sample_rows),
         )
         trial.batches.append(batch)
         stager = Stager(
-            store, ingestion, opened.state, batch.main, batch.rejected, datetime.now(UTC)
+            store,
+            ingestion,
+            opened.state,
+            batch.main,
+            batch.rejected,
+            datetime.now(UTC),
+            quality.batch,
         )
-        for number, source in enumerate(files[first : first + files_a_batch], first + 1):
-            trial.tried.append(_tried(stager, store, number, source, trial))
+        _try_batch(stager, store, claims[first : first + files_a_batch], trial)
         written = batch.data_files()
         trial.data_files += len(written)
         trial.data_bytes += sum(data_file.file_size_in_bytes for data_file in written)
@@ -131,51 +146,85 @@ def tried(
     return trial
 
 
-def _tried(
-    stager: Stager, store: Beginnings, number: int, source: SourceFile, trial: Trial
-) -> TriedFile:
+def _try_batch(
+    stager: Stager, store: Beginnings, claims: Sequence[ClaimedFile], trial: Trial
+) -> None:
+    """A file whose rows are in the table already is shown as it was, however late it would come."""
+    new = [claim for claim in claims if claim.committed_content_id != claim.content_id]
+    refusing = refused(stager.ingestion, trial.opened.target, new) if new else []
+    late = {outcome.file_id: outcome for outcome in refusing}
+    files = [
+        TriedFile(claim.source, late[claim.file_id], None, None)
+        if claim.file_id in late
+        else _tried(stager, store, claim, trial)
+        for claim in claims
+    ]
+    trial.tried += files
+    trial.quality.came([file.outcome for file in files if file.outcome is not None])
+
+
+def _tried(stager: Stager, store: Beginnings, claim: ClaimedFile, trial: Trial) -> TriedFile:
+    source = claim.source
     try:
         content = store.fetch(source)
     except PartlyReadError as error:
         return TriedFile(source, None, None, None, str(error))
     except IngestError:
         content = None  # the stager meets it too, and says what becomes of the file
-    observed = decision = None
+    reader, before = stager.reader, stager.state.columns
+    rules = schema_rules(stager.ingestion, stager.state.ignored)
+    observed = beside = decision = None
     if content is not None:
-        reader, state, cpu_before = stager.reader, stager.state, time.process_time()
-        try:
-            observed = reader.observe(content, None)
-            if state.columns is not None:
-                rules = schema_rules(stager.ingestion, state.ignored)
-                decision = decide(state.columns, reader.observe(content, state.columns), rules)
-        except Exception:  # the stager meets it too, and it becomes the outcome of this file
-            observed = decision = None
-            logger.debug("%s: its own schema is not known", source.uri, exc_info=True)
-        trial.observing_cpu_seconds += time.process_time() - cpu_before
-    (outcome,) = stager.outcomes([_claimed(number, source)])
-    if outcome.error_type == RejectedRatioError.__name__ and content is not None:
+        observed = _look(trial, source, lambda: reader.observe(content, None))
+        if before is not None and stager.ingestion.transform is not None:
+            # what is known of the files' fields is that of now; after this file it is more
+            beside = _look(trial, source, lambda: reader.observe(content, before))
+    (outcome,) = stager.outcomes([claim])
+    if outcome.error_type in _TOO_MANY_REJECTED and content is not None:
         columns = stager.state.columns or (observed.columns if observed else ())
-        trial.refused_rows += _refused(stager.reader, content, columns, source)
+        trial.refused_rows += _refused(stager, content, columns, claim)
+    if observed is not None and before is not None and content is not None:
+        if beside is None and _was_as_known(outcome, stager, before):
+            beside = _with_types_of(before, observed)
+        elif beside is None:
+            beside = _look(trial, source, lambda: reader.observe(content, before))
+        if beside is not None:
+            decision = _look(trial, source, lambda: decide(before, beside, rules))
     return TriedFile(source, outcome, observed, decision)
 
 
-def _claimed(number: int, source: SourceFile) -> ClaimedFile:
-    return ClaimedFile(
-        file_id=number,
-        content_id=number,
-        source=source,
-        committed_content_id=None,
-        attempts=0,
-        crashes=0,
-    )
+def _look(trial: Trial, source: SourceFile, found: Callable[[], Found]) -> Found | None:
+    """What a file is seen to be; None where it cannot be seen, as its outcome then says."""
+    cpu_before = time.process_time()
+    try:
+        return found()
+    except Exception:  # the stager meets it too, and it becomes the outcome of this file
+        logger.debug("%s: its own schema is not known", source.uri, exc_info=True)
+        return None
+    finally:
+        trial.observing_cpu_seconds += time.process_time() - cpu_before
+
+
+def _was_as_known(outcome: FileOutcome, stager: Stager, before: Columns) -> bool:
+    """Every value was of its column's type, and no field was new: the fast path took it."""
+    return outcome.detail.get("path") == "fast" and stager.state.columns is before
+
+
+def _with_types_of(columns: Columns, observed: Observed) -> Observed:
+    """The same, by the types that the columns have; all that can differ is what is not there."""
+    known = {column.name: column for column in columns}
+    return replace(observed, columns=tuple(known.get(c.name, c) for c in observed.columns))
 
 
 def _refused(
-    reader: Reader, content: Content, columns: Columns, source: SourceFile
+    stager: Stager, content: Content, columns: Columns, claim: ClaimedFile
 ) -> Iterator[dict[str, object]]:
     """The first rows that were rejected, of a file that has too many of them."""
-    for chunk in reader.read_careful(content, columns):
-        if chunk.rejected.num_rows:
-            for row in rejected_rows(chunk.rejected.slice(0, 5)).to_pylist():
-                yield row | {"_source_file": source.uri}
+    checks = stager.quality.of_file(claim)
+    for chunk in stager.reader.read_careful(content, columns):
+        _, broken = checks.take(chunk.rows)
+        rejected = chunk.rejected if broken is None else pa.concat_tables([chunk.rejected, broken])
+        if rejected.num_rows:
+            for row in rejected_rows(rejected.slice(0, 5)).to_pylist():
+                yield row | {"_source_file": claim.source.uri}
             return
