@@ -73,15 +73,7 @@ def open_quality(
         CatalogError, LedgerError: a service is out of reach.
     """
     rules = RuleSet(ingestion.quality, _history(deployment, ingestion, claimed))
-    referenced = {
-        place: ReferencedKeys(
-            key_rows(deployment.catalog, rule.foreign_key.references, rule.foreign_key.referenced),
-            rule.foreign_key,
-            rules.keys,
-        )
-        for place, rule in enumerate(rules.rules)
-        if rule.foreign_key is not None
-    }
+    referenced = referenced_keys(rules, deployment)
     column, owners = _owners(claimed)
     everyone = [owner for ids in owners.values() for owner in ids]
     own = {
@@ -96,6 +88,25 @@ def open_quality(
         if rule.unique is not None and rule.unique.scope == "table"
     }
     return BatchQuality(rules, own, referenced, owners)
+
+
+def referenced_keys(rules: RuleSet, deployment: Deployment | None) -> dict[int, ReferencedKeys]:
+    """The tables of foreign keys as they are now, by the rules' places; None: there are none yet.
+
+    Raises:
+        CatalogError: the catalog is out of reach.
+    """
+    return {
+        place: ReferencedKeys(
+            None
+            if deployment is None
+            else key_rows(deployment.catalog, key.references, key.referenced),
+            key,
+            rules.keys,
+        )
+        for place, rule in enumerate(rules.rules)
+        if (key := rule.foreign_key) is not None
+    }
 
 
 def _history(deployment: Deployment, ingestion: Ingestion, claimed: ClaimedBatch) -> History:

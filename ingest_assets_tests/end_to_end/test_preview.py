@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, inspect, text
 
 from ingest_assets.demo.sample_files import arrivals
+from ingest_assets.engine.preview.preview import preview
 from ingest_assets.orchestration.preview_job import PREVIEW_OP, build_preview_job
 from ingest_assets_tests.end_to_end.product import PROGRAM, Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
@@ -157,6 +158,34 @@ def test_the_page_is_whole_in_itself_and_takes_nothing_of_a_file_for_markup(
     assert colours == ["rgb(245, 246, 248)", "rgb(20, 24, 30)"]
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_foreign_keys_are_looked_up_and_what_is_not_compared_is_said(workshop: Workshop) -> None:
+    workshop.put("a.jsonl", json_lines(orders(1, 3)))
+    rules = [
+        {"foreign_key": {"columns": ["order_id"], "references": "raw.known"}},
+        {"unique": {"columns": ["order_id"], "scope": "table"}},
+        {"row_count_change": {}},
+    ]
+
+    def foreign_key() -> tuple[bool, str]:
+        found = preview(workshop.deployment, workshop.ingestion(quality=rules))
+        left = [note.split(":")[0] for note in found.notes]
+        assert left == ["unique_in_table_order_id", "row_count_change"]
+        [check] = [check for check in found.checks if check.name == "foreign_key_order_id"]
+        return check.passed, check.said
+
+    passed, said = foreign_key()
+    assert not passed
+    assert said.startswith("It could not be evaluated")
+    workshop.put("known.jsonl", json_lines(orders(1, 2)), name="known")
+    assert workshop.ingest(name="known").rows == 2
+    passed, said = foreign_key()
+    assert not passed
+    assert said.startswith("1 of 3 rows break it")
+    workshop.put("more.jsonl", json_lines(orders(3, 1)), name="known")
+    assert workshop.ingest(name="known").rows == 1
+    assert foreign_key() == (True, "holds")
 
 
 def test_the_job_says_the_same_in_its_metadata(workshop: Workshop) -> None:

@@ -18,6 +18,7 @@ from ingest_assets.engine.preview.listed import Listed, connection_seen, listed
 from ingest_assets.engine.preview.made_up import declaration_text
 from ingest_assets.engine.preview.opened_table import opened_table
 from ingest_assets.engine.preview.report import Preview
+from ingest_assets.engine.preview.rules import half_looked_at, rules_of
 from ingest_assets.engine.preview.services import Services, services_of
 from ingest_assets.engine.preview.suggestions import suggestions
 from ingest_assets.engine.preview.table_seen import table_seen
@@ -177,6 +178,7 @@ def _read(
             store,
             opened,
             chosen.files,
+            quality=rules_of(services, ingestion),
             sample_rows=SAMPLE_ROWS,
             files_a_batch=asked.files_a_batch or files_a_batch(ingestion, came),
         )
@@ -199,7 +201,10 @@ def _read(
         checks=seen.checks_seen(trial),
         table=table_seen(ingestion, trial),
         problems=(opened.refusal,) if opened.refusal else (),
-        notes=tuple(_notes(ingestion, trial, store, chosen, opened.note)),
+        notes=(
+            *half_looked_at(services, ingestion),
+            *_notes(ingestion, trial, store, chosen, opened.note),
+        ),
     )
     whole = replace(whole, suggestions=suggestions(ingestion, whole, trial))
     return with_cost(services.deployment, ingestion, whole, trial, chosen.listed)

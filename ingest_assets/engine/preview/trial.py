@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ingest_assets.engine.batch_quality import BatchQuality
 from ingest_assets.engine.preview.noted_rows import Notes, NotingSink
 from ingest_assets.engine.preview.opened_table import OpenedTable
 from ingest_assets.engine.schema_rules import schema_rules
@@ -100,6 +101,7 @@ def tried(
     opened: OpenedTable,
     files: Sequence[SourceFile],
     *,
+    quality: BatchQuality,
     sample_rows: int,
     files_a_batch: int,
 ) -> Trial:
@@ -119,7 +121,7 @@ def tried(
         )
         trial.batches.append(batch)
         stager = Stager(
-            store, ingestion, opened.state, batch.main, batch.rejected, datetime.now(UTC)
+            store, ingestion, opened.state, batch.main, batch.rejected, datetime.now(UTC), quality
         )
         for number, source in enumerate(files[first : first + files_a_batch], first + 1):
             trial.tried.append(_tried(stager, store, number, source, trial))
