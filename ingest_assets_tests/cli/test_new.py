@@ -71,7 +71,7 @@ def test_enter_on_every_question_gives_a_declaration_that_runs(
     assert "It answers: 2 files, 570 bytes; 2026/a.jsonl, 2026/b.jsonl" in said
     assert "2026/a.jsonl looks like json." in said
     assert "ordered_at  timestamptz" in said
-    assert "row 1: order_id=1, customer=customer 1" in said
+    assert "6 rows of 2 files would be written" in said
     assert "ingest-assets dev  opens the UI; under Automation, switch on orders_sensor" in said
     found = declared(defs, "orders")
     assert found.table.partition_by == ["day(ordered_at)"]
