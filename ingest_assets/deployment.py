@@ -141,7 +141,8 @@ class Deployment:
         if name not in found:
             known = ", ".join(sorted(found)) or "none at all"
             raise UnknownIngestionError(
-                f"No ingestion is called {name!r} in {self.settings.defs}; declared are: {known}."
+                f"No ingestion is called {name!r} in {self.settings.defs}; declared are: {known}. "
+                "`ingest-assets new` declares one; INGEST_DEFS names the folder."
             )
         return found[name]
 

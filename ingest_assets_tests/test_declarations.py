@@ -607,7 +607,9 @@ def deployment(tmp_path: Path) -> Callable[[], Deployment]:
 def test_an_ingestion_is_found_by_its_name(
     tmp_path: Path, deployment: Callable[[], Deployment]
 ) -> None:
-    with pytest.raises(UnknownIngestionError, match="declared are: none at all"):
+    with pytest.raises(
+        UnknownIngestionError, match=r"declared are: none at all\. `ingest-assets new` declares one"
+    ):
         deployment().ingestion("orders")
     _declared(tmp_path, "a", REQUIRED)
     assert deployment().ingestion("orders").table.identifier == "raw.orders"
@@ -827,6 +829,18 @@ def test_a_rule_on_a_column_that_is_not_declared_or_of_another_type_is_found(
     ]
     _declared(tmp_path, "one", {**REQUIRED, "quality": rules})
     assert read_declarations(tmp_path)[1] == []
+
+
+def test_a_rule_whose_sql_does_not_parse_is_found_without_declared_columns(tmp_path: Path) -> None:
+    rules = [{"sql": "ordr_id > 1 and"}, {"sql": "a > 1) ; select (2"}, {"sql": "a > 1 -- one"}]
+    _declared(tmp_path, "one", {**REQUIRED, "quality": rules})
+    _, problems = read_declarations(tmp_path)
+    assert problems == [
+        'one/defs.yaml: attributes.quality.0.sql: Parser Error: syntax error at or near ")"; write '
+        "an expression that is true of a good row, as in amount >= 0",
+        "one/defs.yaml: attributes.quality.1.sql: it is more than one expression; write an "
+        "expression that is true of a good row, as in amount >= 0",
+    ]
 
 
 def test_every_rule_stands_in_the_documentation_and_every_example_there_holds() -> None:

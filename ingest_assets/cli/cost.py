@@ -1,6 +1,7 @@
 """`ingest-assets cost`: what was estimated beside what was really used."""
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ from ingest_assets.cost.prices import load_prices, prices_path
 from ingest_assets.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.cost_comparison import CostComparison, compared_cost
-from ingest_assets.engine.preview.section import money, quantity
+from ingest_assets.engine.preview.section import counted, money, quantity
 
 _COLUMNS = ("for", "unit", "estimated", "used", "estimated cost", "cost", "used / estimated")
 
@@ -55,11 +56,14 @@ def _print(found: CostComparison) -> None:
         for line in found.lines
     ]
     title = (
-        f"{found.ingestion}: {found.batches} batches, {found.files} files in {found.days} days; "
+        f"{found.ingestion}: {counted(found.batches, 'batch', 'batches')}, "
+        f"{counted(found.files, 'file')} in {counted(found.days, 'day')}; "
         f"{money(found.used_amount, found.currency)}"
     )
     if found.estimated_amount is not None:
         title += f", estimated {money(found.estimated_amount, found.currency)}"
+    if not sys.stdout.isatty():
+        click.echo(title)
     print_rows(_COLUMNS, rows, title)
     for note in found.notes:
         click.echo(note, err=True)

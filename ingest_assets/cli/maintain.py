@@ -25,7 +25,7 @@ def _chores(_context: click.Context, _option: click.Parameter, value: str | None
         return chores_of(value)
     except ValueError as error:
         known = ", ".join(Chore)
-        raise click.BadParameter(f"{error}; the chores are {known}") from error
+        raise click.BadParameter(f"{value!r}; the chores are {known}") from error
 
 
 @click.command()

@@ -109,7 +109,7 @@ def command(
         _, found = read_declarations(deployment.settings.defs)
         if new := [problem for problem in found if problem not in problems]:
             raise DeclarationError(new)
-    _say_next(path, ingestion)
+    _say_next(path, ingestion.name, "schedule" if ingestion.schedule else "sensor")
 
 
 def _taken(declared: list[Declaration], before: Declaration | None) -> dict[str, str]:
@@ -243,7 +243,6 @@ def _written(path: Path, text: str) -> Iterator[None]:
         raise
 
 
-def _say_next(path: Path, ingestion: Ingestion) -> None:
-    click.echo(f"Written: {path}")
-    click.echo(f"  ingest-assets run {ingestion.name}     ingests what is there")
-    click.echo("  ingest-assets dev              opens the UI, where its trigger is switched on")
+def _say_next(path: Path, name: str, trigger: str) -> None:
+    click.echo(f"Written: {path}\n  ingest-assets run {name}  ingests what is there")
+    click.echo(f"  ingest-assets dev  opens the UI; under Automation, switch on {name}_{trigger}")

@@ -55,7 +55,7 @@ def command(name: str, as_json: bool) -> None:
             outcome["schema"] = result.refused
         click.echo(json.dumps(outcome))
     else:
-        _print(name, result)
+        _print(name, ingestion.table.identifier, result)
         for said in kept_up:
             click.echo(said)
     if result.resting:
@@ -113,7 +113,7 @@ def _print_broken_rules(result: PassResult) -> None:
         click.echo(f"{counted(len(broken), 'file')} in the table {verb} {', '.join(names)}")
 
 
-def _print(name: str, result: PassResult) -> None:
+def _print(name: str, table: str, result: PassResult) -> None:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in result.counts.items())
     click.echo(
         f"{name}: {counts or 'no new files'}; {counted(result.rows, 'row')}, {result.seconds:.1f} s"
@@ -121,16 +121,16 @@ def _print(name: str, result: PassResult) -> None:
     if result.filtered:
         click.echo(f"{counted(result.filtered, 'row')} left out by the transform")
     if result.rejected:
-        click.echo(f"{counted(result.rejected, 'row')} rejected: see ingest-assets files {name}")
+        click.echo(f"{counted(result.rejected, 'row')} rejected: see {table}__rejected")
     if result.received is not None:
         click.echo(f"queue: {result.received.summary()}")
     _print_broken_rules(result)
     bad = [file for file in result.files.values() if file.outcome != "SUCCESS"]
     if bad:
-        table = Table("key", "outcome", "why")
+        shown = Table("key", "outcome", "why")
         for file in bad[:_SHOWN]:
-            table.add_row(Text(file.key), file.outcome, Text(file.error or ""))
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
+            shown.add_row(Text(file.key), file.outcome, Text(file.error or ""))
+        Console(width=None if sys.stdout.isatty() else 160).print(shown)
     if len(bad) > _SHOWN:
         click.echo(f"and {len(bad) - _SHOWN} more: ingest-assets files {name}")
     for said in (result.changed, result.refused):

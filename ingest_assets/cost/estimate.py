@@ -90,7 +90,12 @@ def _hows(
 
 def _assumptions(came: Arrivals, *, is_cut: bool) -> list[str]:
     if came.days <= 1:
-        said = [f"All {came.files:,} files came within a day, and are taken for those of a day."]
+        files = (
+            "The one file is"
+            if came.files == 1
+            else f"All {came.files:,} files came within a day, and are"
+        )
+        said = [f"{files} taken for those of a day."]
     else:
         said = [f"{came.files:,} files came in {came.days:.1f} days, and go on coming so."]
     if is_cut:

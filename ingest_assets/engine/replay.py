@@ -143,8 +143,8 @@ def plan_replay(deployment: Deployment, ingestion: Ingestion, choice: Choice) ->
 def _checked_pattern(choice: Choice) -> Callable[[str], bool]:
     if choice == Choice():
         raise ReplayRefusedError(
-            "Which files? Give a status, an error, a key, an age, rejected rows, or all. Nothing "
-            "was changed."
+            "Which files? Give a status (as in --status DEAD_LETTER), an error, a key, an age, "
+            "rejected rows, or all. Nothing was changed."
         )
     if choice.key is None:
         return lambda _key: True

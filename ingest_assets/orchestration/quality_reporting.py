@@ -89,7 +89,12 @@ def _why_unknown(file: FileReport) -> str:
 
 
 def _metadata(result: RuleResult) -> dict[str, Any]:
-    """Numbers are plotted by partition in the UI, so they are there too when all is well."""
+    """Numbers are plotted by partition in the UI, so they are there too when all is well.
+
+    A rule that could not be evaluated has none: nothing is known of the rows.
+    """
+    if result.outcome == "unknown":
+        return {}
     if result.kind in TABLE_RULES:
         return dict(result.measures)
     metadata: dict[str, Any] = {"rows": result.rows, **result.measures}

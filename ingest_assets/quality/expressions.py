@@ -79,6 +79,20 @@ class Expressions:
         if str(type_) != "BOOLEAN":
             raise UnfitRuleError(f"it is a {type_}, and neither true nor false")
 
+    def parse(self, expression: str) -> None:
+        """Nothing, if it is one expression of SQL; which columns there are is not asked.
+
+        Raises:
+            UnfitRuleError: it is none.
+        """
+        with self._lock:
+            try:
+                statements = self._opened().extract_statements(f"SELECT (\n{expression}\n)")
+            except duckdb.Error as error:
+                raise UnfitRuleError(_first_line(error)) from error
+        if len(statements) != 1:
+            raise UnfitRuleError("it is more than one expression")
+
     def masks(self, expressions: Sequence[str], rows: pa.Table) -> list[pa.ChunkedArray]:
         """Of each expression, which have passed `check`, true where it does not hold.
 

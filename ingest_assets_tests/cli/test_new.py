@@ -73,6 +73,8 @@ def test_enter_on_every_question_gives_a_declaration_that_runs(
     assert "ordered_at  timestamptz" in said
     assert "Sample rows" in said
     assert "customer 1" in said
+    assert "6 rows of 2 files would be written" in said
+    assert "ingest-assets dev  opens the UI; under Automation, switch on orders_sensor" in said
     found = declared(defs, "orders")
     assert found.table.partition_by == ["day(ordered_at)"]
     assert new("check", "--connect").exit_code == 0

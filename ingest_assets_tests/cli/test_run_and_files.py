@@ -50,6 +50,13 @@ def test_a_pass_lists_what_needs_attention(working_cli: Cli, put: Put) -> None:
     assert "a.jsonl " not in plain(result)
 
 
+def test_a_pass_says_where_rejected_rows_are(working_cli: Cli, put: Put) -> None:
+    put("a.jsonl", json_lines(orders(1, 30)) + b"no json\n")
+    result = working_cli("run", "orders")
+    assert result.exit_code == 0
+    assert "1 row rejected: see raw.orders__rejected" in result.stdout
+
+
 def test_a_hundred_files_show_progress_where_there_is_no_terminal(
     working_cli: Cli, put: Put
 ) -> None:

@@ -102,6 +102,7 @@ def test_every_rule_about_a_file_is_a_check_of_its_partition_with_numbers(
     assert {name for name, (is_passed, _, _) in passed.items() if not is_passed} == {
         "not_null_nowhere"
     }
+    assert passed["not_null_nowhere"][2] == {}
     assert passed["null_ratio_status"][2] == {"rows": 3, "null_ratio": 0.0}
     assert passed["unique_order_id"][2] == {"rows": 3, "failed_rows": 0, "failed_ratio": 0.0}
     failed = checks_of(workshop, "b.jsonl")

@@ -72,7 +72,11 @@ def detect(content: Content) -> Detected:
         try:
             refuse_foreign(head, content.name, "csv")
         except FileContentError as error:
-            reason = str(error).replace("is declared as csv, but its content", "is no text: it")
+            said = str(error).replace("is declared as csv, but its content is", "seems to be")
+            reason = (
+                f"{said.split(' Nothing of the file')[0]} It cannot be read as such: mend it, or "
+                "exclude such files by source.pattern."
+            )
     return Detected(found, codec, named, reason)
 
 

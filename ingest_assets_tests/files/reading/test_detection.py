@@ -79,3 +79,12 @@ def test_bytes_decide_and_the_name_where_they_leave_it_open(
 def test_a_name_says_its_format_below_that_of_its_compression() -> None:
     named = {name: format_named(name) for name in ("a.tsv", "b.ndjson.gz", "c.parquet", "d.gz")}
     assert named == {"a.tsv": "csv", "b.ndjson.gz": "json", "c.parquet": "parquet", "d.gz": None}
+
+
+def test_text_that_is_broken_is_told_from_what_is_no_text() -> None:
+    detected = detect(content("broken.jsonl", b'{"order_id": 1, "cust\n\x00\x01 not json'))
+    assert detected.type is None
+    assert detected.reason == (
+        "broken.jsonl seems to be JSON. It cannot be read as such: mend it, or exclude such files "
+        "by source.pattern."
+    )
