@@ -78,7 +78,7 @@ def ask_source(wizard: Wizard) -> None:
             break
         wizard.dialogue = wizard.dialogue.without("source.uri", "source.connection")
         wizard.defaults.pop("source.uri", None)
-        default = uri
+        default = None if uri == default else default  # Enter alone would ask for ever
     _ask_pattern(wizard)
 
 

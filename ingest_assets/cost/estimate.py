@@ -54,7 +54,9 @@ def estimate(
         CostLine(line.name, line.quantity, line.unit, line.amount, hows[line.name])
         for line in priced(usage, prices)
     )
-    return Estimate(prices.currency, lines, tuple(_assumptions(came, is_cut=is_cut)))
+    return Estimate(
+        prices.currency, lines, tuple(_assumptions(ingestion.source.uri, came, is_cut=is_cut))
+    )
 
 
 def _hows(
@@ -88,7 +90,7 @@ def _hows(
     }
 
 
-def _assumptions(came: Arrivals, *, is_cut: bool) -> list[str]:
+def _assumptions(source_uri: str, came: Arrivals, *, is_cut: bool) -> list[str]:
     if came.days <= 1:
         files = (
             "The one file is"
@@ -100,6 +102,8 @@ def _assumptions(came: Arrivals, *, is_cut: bool) -> list[str]:
         said = [f"{came.files:,} files came in {came.days:.1f} days, and go on coming so."]
     if is_cut:
         said.append("The listing was cut: there are more files, and the cost is higher.")
+    if not source_uri.startswith("s3://"):
+        said.append("Requests are priced as those of S3, whatever the store.")
     return [
         *said,
         "The prefix keeps its number of objects; storage is what one month adds, for one month.",
