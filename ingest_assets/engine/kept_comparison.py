@@ -17,8 +17,8 @@ def compare_kept(
     """What the tables of these `routes` have of the kept contents and should not, or have not.
 
     `found` are the rows of the file's contents with the routes of their tables. A content of which
-    the ledger does not know how many rows it had is not judged. `overtakes`: rows of other files may
-    have taken the place of theirs.
+    the ledger does not know how many rows it had is not judged. `overtakes`: rows of other files
+    may have taken the place of theirs.
     """
     rows = {(route, part.content_id): part for route, part in found}
     for content_id, kept in file.kept.items():

@@ -74,10 +74,10 @@ def note(connection: Connection, table_uuid: str, positions: Mapping[str, int]) 
 
 
 def later_than(connection: Connection, table_uuid: str, position: int) -> Sequence[str]:
-    """The batches whose snapshots have expired, and stood later than the table's history begins now.
+    """The batches with expired snapshots that stood later than the table's history begins now.
 
-    What expires is the oldest of `main` without a gap, so there are none as long as nobody rolls the
-    table back to a snapshot from before the expired ones; commits since then change nothing of it.
+    What expires is the oldest of `main` without a gap, so there are none as long as nobody rolls
+    the table back to a snapshot from before the expired ones; later commits change nothing of it.
     """
     found = connection.execute(
         text("""

@@ -20,9 +20,9 @@ class TableBatches:
     """The ids of the batches in `main`, and of those that a rollback took out of it.
 
     Batches whose snapshots have expired, or may have been in `main` before others that have, are in
-    neither. `table_uuid` and `position` say from where on the table's history is known: the sequence
-    number of the oldest snapshot that a walk back from the present one comes to. They are None for
-    a table without one.
+    neither. `table_uuid` and `position` say where the table's known history begins: the sequence
+    number of the oldest snapshot that a walk back from the present one comes to. None for a table
+    without one.
     """
 
     in_main: tuple[str, ...] = ()
