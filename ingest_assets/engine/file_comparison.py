@@ -69,7 +69,7 @@ def compare(
     beside = [part for part in found if (part.rows.content_id, part.route) in kept]
     found = [part for part in found if (part.rows.content_id, part.route) not in kept]
     in_main = [(part.route, part.rows) for part in beside if not part.is_rejected]
-    yield from compare_kept(file, in_main, around.tables)
+    yield from compare_kept(file, in_main, around.tables, overtakes=around.overtakes)
     main = [part for part in found if not part.is_rejected]
     here = [part.rows for part in main if part.route == file.in_table]
     if file.committed_content_id is None:

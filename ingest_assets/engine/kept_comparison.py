@@ -8,18 +8,23 @@ from ingest_assets.tables.row_counts import ContentRows
 
 
 def compare_kept(
-    file: RecordedFile, found: Sequence[tuple[str, ContentRows]], routes: Collection[str]
+    file: RecordedFile,
+    found: Sequence[tuple[str, ContentRows]],
+    routes: Collection[str],
+    *,
+    overtakes: bool,
 ) -> Iterator[Disagreement]:
     """What the tables of these `routes` have of the kept contents and should not, or have not.
 
     `found` are the rows of the file's contents with the routes of their tables. A content of which
-    the ledger does not know how many rows it had is not judged.
+    the ledger does not know how many rows it had is not judged. `overtakes`: rows of other files
+    may have taken the place of theirs.
     """
     rows = {(route, part.content_id): part for route, part in found}
     for content_id, kept in file.kept.items():
         if kept.route in routes and kept.rows is not None:
             there = rows.get((kept.route, content_id))
-            amiss = _amiss(content_id, kept.rows, there)
+            amiss = _amiss(content_id, kept.rows, there, overtakes=overtakes)
             if amiss is not None:
                 yield Disagreement(
                     *amiss, file.key, file.file_id, table=kept.route, content_id=content_id
@@ -27,7 +32,7 @@ def compare_kept(
 
 
 def _amiss(
-    content_id: int, rows: int, there: ContentRows | None
+    content_id: int, rows: int, there: ContentRows | None, *, overtakes: bool
 ) -> tuple[Kind, str, Remedy | None] | None:
     whose = f"of an earlier content (`_content_id` {content_id}), which append kept,"
     count = there.rows if there else 0
@@ -38,7 +43,7 @@ def _amiss(
             "another writer added them, who has to delete them",
             None,
         )
-    if count == rows:
+    if count == rows or (overtakes and count < rows):
         return None
     if not count:
         return (

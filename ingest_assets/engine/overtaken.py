@@ -56,7 +56,7 @@ def _error(mode: Overwrite, file: ClaimedFile, newest: Source, target: Target) -
     found, written = f"{file.source.modified_at:%Y-%m-%d %H:%M:%S %Z}", newest.modified_at
     than = f"{newest.uri}, which is of {written:%Y-%m-%d %H:%M:%S %Z}," if written else newest.uri
     if mode.by_folder:
-        found, than = "an earlier folder", f"that of {newest.uri}, which"
+        found, than = "an earlier folder", f"the folder of {newest.uri}"
     return OvertakenError(
         f"{file.source.uri} is of {found}; {target.identifier} was overwritten with {than} "
         "already and holds that. Nothing of this file was written. To have it in the table after "

@@ -8,7 +8,7 @@ reported that only happened meanwhile.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
@@ -31,7 +31,7 @@ from ingest_assets.engine.partition_comparison import (
 )
 from ingest_assets.files.partition_key import partition_key_of
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.ledger import recorded
+from ingest_assets.ledger import applied_declaration, recorded
 from ingest_assets.ledger.recorded import RecordedFile
 
 
@@ -97,8 +97,9 @@ def _compare_files(
         tables.rejected,
         on_changed_file=done.ingestion.source.on_changed_file,
         abandoned=tables.abandoned,
-        overtakes=done.ingestion.table.write_mode != "append",
+        overtakes=_overtakes(deployment, done.ingestion),
     )
+    overtaken = replace(around, overtakes=True)
     unknown, strange_keys = list[FoundRows](), set(states.green)
     with deployment.ledger.transaction() as connection:
         files = recorded.files(connection, done.ingestion.name, done.since)
@@ -113,13 +114,22 @@ def _compare_files(
                 done.moving += 1
                 continue
             is_there = None if listed is None else has_object(file, listed)
-            done.disagreements += compare(file, found, around, is_there=is_there)
+            its = overtaken if file.is_of_other_mode else around
+            done.disagreements += compare(file, found, its, is_there=is_there)
             done.disagreements += compare_partition(file, states)
             if listed is not None:
                 done.disagreements += compare_object(file, listed, done.since)
                 done.gone_objects += file.status == "SUCCESS" and not is_there
     done.disagreements += map(unknown_partition, sorted(strange_keys))
     done.disagreements += _of_unknown_files(deployment, tables, unknown)
+
+
+def _overtakes(deployment: Deployment, ingestion: Ingestion) -> bool:
+    """By the declaration, or as it was last applied, rows of a file leave when others come."""
+    with deployment.ledger.transaction() as connection:
+        applied = applied_declaration.applied(connection, ingestion.name) or {}
+    modes = {ingestion.table.write_mode, applied.get("table", {}).get("write_mode", "append")}
+    return modes != {"append"}
 
 
 def _joined(

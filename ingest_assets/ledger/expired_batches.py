@@ -74,9 +74,10 @@ def note(connection: Connection, table_uuid: str, positions: Mapping[str, int]) 
 
 
 def later_than(connection: Connection, table_uuid: str, position: int) -> Sequence[str]:
-    """The batches that stood later in the table's history than it goes now, and have expired.
+    """The batches with expired snapshots that stood later than the table's history begins now.
 
-    None, as long as nobody rolls the table back to a snapshot from before the expired ones.
+    What expires is the oldest of `main` without a gap, so there are none as long as nobody rolls
+    the table back to a snapshot from before the expired ones; later commits change nothing of it.
     """
     found = connection.execute(
         text("""

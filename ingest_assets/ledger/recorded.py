@@ -26,7 +26,8 @@ class RecordedFile:
     contents whose rows `append` left where they are. `is_asked`: a person asked for the newest
     content, whatever the mode. `is_moved`: `source.after_success` moved its object, which is read
     from there. `is_shown`: Dagster was told of that batch, and not only since `since`, and the
-    partition is in the live window.
+    partition is in the live window. `is_of_other_mode`: the write mode was another one at some time
+    since rows of the file were first planned, so those of others may have overtaken them.
     """
 
     file_id: int
@@ -50,12 +51,13 @@ class RecordedFile:
     is_asked: bool
     is_moved: bool
     is_shown: bool
+    is_of_other_mode: bool = False
 
 
 _FILES = text("""
     WITH kept AS (
         SELECT c.file_id, array_agg(c.content_id) AS content_ids, array_agg(w.route) AS routes,
-               array_agg(coalesce(a.rows, old.rows)) AS rows
+               array_agg(coalesce(a.rows, old.rows)) AS rows, min(w.created_at) AS since
         FROM ingest.contents c
         JOIN ingest.files f ON f.file_id = c.file_id
         JOIN ingest.batches w ON w.batch_id = c.committed_batch_id
@@ -66,6 +68,9 @@ _FILES = text("""
         WHERE f.ingestion = :ingestion
           AND c.content_id <> coalesce(f.committed_content_id, f.content_id)
         GROUP BY c.file_id
+    ), mode AS (
+        SELECT max(at) AS changed_at FROM ingest.audit
+        WHERE ingestion = :ingestion AND action = 'declaration' AND detail ? 'table.write_mode'
     )
     SELECT f.file_id, f.key, f.status, f.content_id, f.etag, f.route, f.also_in, f.batch_id,
            held.status AS held_by,
@@ -79,11 +84,14 @@ _FILES = text("""
            f.asked_content_id IS NOT DISTINCT FROM f.content_id AS is_asked,
            f.source_content_id IS NOT DISTINCT FROM f.content_id
                AND coalesce(f.source_state = 'moved', false) AS is_moved,
-           f.retired_at IS NULL AND coalesce(done.reported_at < :since, false) AS is_shown
+           f.retired_at IS NULL AND coalesce(done.reported_at < :since, false) AS is_shown,
+           coalesce(least(done.created_at, kept.since) < mode.changed_at, false)
+               AS is_of_other_mode
     FROM ingest.files f
     LEFT JOIN ingest.batches held ON held.batch_id = f.batch_id
     LEFT JOIN ingest.batches done ON done.batch_id = f.committed_batch_id
     LEFT JOIN kept ON kept.file_id = f.file_id
+    CROSS JOIN mode
     WHERE f.ingestion = :ingestion ORDER BY f.file_id
 """)
 

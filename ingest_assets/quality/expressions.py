@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pt
 
 from ingest_assets.quality.typed_values import UnfitRuleError
 
@@ -113,8 +114,12 @@ class Expressions:
         return list(found.columns)
 
     def hashes(self, rows: pa.Table, columns: Sequence[str]) -> np.ndarray:
-        """64 bits of each row's values in the columns (uint64)."""
-        asked = ", ".join(_quoted(name) for name in columns)
+        """64 bits of each row's values in the columns (uint64).
+
+        A value has the same ones in every type that Iceberg promotes its type to; duckdb hashes -1
+        as `integer` otherwise than as `bigint`.
+        """
+        asked = ", ".join(_widest(_quoted(name), rows.schema.field(name).type) for name in columns)
         with self._over(rows.select(list(columns))) as database:
             found = database.sql(f"SELECT hash({asked}) AS h FROM {_SOURCE}").to_arrow_table()
         hashes: np.ndarray = found["h"].to_numpy()
@@ -123,6 +128,16 @@ class Expressions:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _widest(column: str, type_: pa.DataType) -> str:
+    if pt.is_integer(type_):
+        return f"{column}::BIGINT"
+    if pt.is_floating(type_):
+        return f"{column}::DOUBLE"
+    if pt.is_decimal(type_):
+        return f"{column}::DECIMAL(38, {type_.scale})"
+    return column
 
 
 def _first_line(error: Exception) -> str:

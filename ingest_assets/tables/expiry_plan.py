@@ -13,6 +13,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
 
+from ingest_assets.tables.deleted_keys import BRANCH as DELETED_KEYS
 from ingest_assets.tables.main_branch import batch_of
 
 NeededBatches = Callable[[Collection[str], Collection[str]], frozenset[str]]
@@ -46,7 +47,8 @@ def expired(
 ) -> tuple[Snapshot, ...]:
     """The snapshots that go, oldest first.
 
-    Tags keep theirs, and branches beside `main` all that they do not have in common with it.
+    Tags keep theirs, and branches beside `main` all that they do not have in common with it; but of
+    the deleted keys only the newest is ever read.
     """
     metadata = table.metadata
     main = list(ancestors_of(table.current_snapshot(), metadata))
@@ -96,7 +98,7 @@ def _held_by_others(metadata: TableMetadata, in_main: set[int]) -> set[int]:
         if name == MAIN_BRANCH or head is None:
             continue
         held.add(head.snapshot_id)
-        if ref.snapshot_ref_type == SnapshotRefType.BRANCH:
+        if ref.snapshot_ref_type == SnapshotRefType.BRANCH and name != DELETED_KEYS:
             for snapshot in ancestors_of(head, metadata):
                 if snapshot.snapshot_id in in_main:
                     break

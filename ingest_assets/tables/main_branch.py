@@ -20,8 +20,9 @@ class TableBatches:
     """The ids of the batches in `main`, and of those that a rollback took out of it.
 
     Batches whose snapshots have expired, or may have been in `main` before others that have, are in
-    neither. `table_uuid` and `position` say how far the table's history goes: the sequence number
-    of its present snapshot. They are None for a table without one.
+    neither. `table_uuid` and `position` say where the table's known history begins: the sequence
+    number of the oldest snapshot that a walk back from the present one comes to. None for a table
+    without one.
     """
 
     in_main: tuple[str, ...] = ()
@@ -64,12 +65,7 @@ def table_batches(table: Table) -> TableBatches:
             abandoned.append(batch_id)
     if not ancestors:
         return TableBatches(tuple(in_main), tuple(abandoned))
-    return TableBatches(
-        tuple(in_main),
-        tuple(abandoned),
-        str(table.metadata.table_uuid),
-        _sequence_number(ancestors[0]),
-    )
+    return TableBatches(tuple(in_main), tuple(abandoned), str(table.metadata.table_uuid), first)
 
 
 def batch_of(snapshot: Snapshot) -> str | None:

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from pyiceberg.table import Table
 
-from ingest_assets.engine import maintenance
+from ingest_assets.engine import maintenance, steps
 from ingest_assets.engine.chores import Chore, MaintenanceReport
 from ingest_assets.engine.recovery import recover
 from ingest_assets.orchestration.maintenance_job import (
@@ -141,6 +141,47 @@ def test_a_rollback_to_before_expired_snapshots_sends_their_files_round_again(
     assert workshop.order_ids() == [0, 1, 2, 3]
     assert set(row_ids(workshop).values()) == {1}
     assert recover(workshop.deployment, workshop.ingestion()).rolled_back == ()
+
+
+def test_a_rollback_to_before_expired_snapshots_is_noticed_although_a_batch_lands_on_it(
+    workshop: Workshop,
+) -> None:
+    put(workshop, 0)
+    tagged = table(workshop).current_snapshot().snapshot_id
+    table(workshop).manage_snapshots().create_tag(tagged, "month-end").commit()
+    put(workshop, 1, 2)
+    keep(workshop)
+    workshop.put("003.json", json_lines(orders(3, 1)))
+
+    def at_read(_outcome: object) -> None:
+        table(workshop).manage_snapshots().set_current_snapshot(tagged).commit()
+
+    steps.watch_files(at_read)
+    try:
+        workshop.ingest(max_rejected_ratio=1)
+    finally:
+        steps._file_watchers.remove(at_read)
+    workshop.ingest(max_rejected_ratio=1)
+    assert workshop.order_ids() == [0, 1, 2, 3]
+    assert check(workshop).disagreements == ()
+
+
+def test_of_the_deleted_keys_the_newest_snapshot_alone_is_kept(workshop: Workshop) -> None:
+    feed = {
+        "write_mode": "merge",
+        "primary_key": ["id"],
+        "order_by": "at",
+        "delete_when": {"column": "op", "equals": ["D"]},
+    }
+    for at in range(1, 5):
+        rows = [{"id": at, "at": at, "op": "D"}, {"id": 9, "at": at, "op": "U"}]
+        workshop.put(f"{at}.json", json_lines(rows))
+        assert workshop.ingest(table=feed).is_all_well
+    keep(workshop, table=feed)
+    assert len(table(workshop).snapshots()) == 2, "that of main, and that of the branch"
+    workshop.put("late.json", json_lines([{"id": at, "at": 0, "op": "U"} for at in range(1, 5)]))
+    assert workshop.ingest(table=feed).is_all_well
+    assert [(row["id"], row["at"]) for row in workshop.rows()] == [(9, 4)]
 
 
 def test_a_rollback_to_a_kept_snapshot_is_noticed_after_an_expiry(workshop: Workshop) -> None:

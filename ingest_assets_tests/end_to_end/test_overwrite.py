@@ -125,3 +125,7 @@ def test_the_files_of_the_last_folder_are_the_table_together(
     assert exports.found() == ["1e", "2d", "2e"]
     refused = {k for k, s in workshop.statuses("exports").items() if s == "DEAD_LETTER"}
     assert refused == ({"2026-01-01/3"} if scope == "table" else set())
+    for key in refused:
+        error = workshop.files("exports")[key].error or ""
+        assert "was overwritten with the folder of " in error
+        assert "2026-01-02/1 already and holds that" in error

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pyiceberg.expressions import EqualTo
 
 from ingest_assets.decision_errors import DecisionRefusedError
 from ingest_assets.engine.column_changes import plan_drop_column
@@ -182,3 +183,23 @@ def test_the_mode_may_change_in_place(workshop: Workshop) -> None:
     workshop.put("3", json_lines([_change(7, 7)]))
     assert workshop.ingest(table={"write_mode": "overwrite"}).is_all_well
     assert _table(workshop) == {7: 7}
+
+
+@pytest.mark.parametrize("table", [FEED, {"write_mode": "overwrite"}], ids=["merge", "overwrite"])
+def test_what_was_overtaken_before_the_mode_changed_is_no_loss_afterwards(
+    workshop: Workshop, table: dict[str, Any]
+) -> None:
+    keeps = {"on_changed_file": "append"}
+    workshop.put("0", json_lines([_change(1, 1), _change(2, 1)]))
+    assert workshop.ingest(source=keeps).is_all_well
+    workshop.put("0", json_lines([_change(3, 1), _change(2, 2)]))
+    assert workshop.ingest(source=keeps).is_all_well
+    workshop.put("1", json_lines([_change(1, 5), _change(2, 5, "D"), _change(3, 5)]))
+    assert workshop.ingest(table=table).is_all_well
+    assert _said(workshop, table) == [], "rows that append had kept may be overtaken, too"
+    assert _said(workshop, {}) == [], "the mode is another one, and no tick has met it yet"
+    workshop.put("2", json_lines([_change(8, 1), _change(9, 1)]))
+    assert workshop.ingest().is_all_well
+    assert _said(workshop, {}) == []
+    workshop.deployment.catalog.load_table("raw.orders").delete(EqualTo("id", 8))
+    assert _said(workshop, {}) == [("row_count", "2")], "what came since is counted as ever"

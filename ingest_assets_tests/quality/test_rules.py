@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -268,3 +269,21 @@ def test_a_set_of_keys_that_goes_to_disk_is_a_set(parts: list[list[int]]) -> Non
         assert keys.contains(hashes).tolist() == [key in seen for key in part]
         keys.add(hashes)
         seen.update(part)
+
+
+@pytest.mark.parametrize(
+    ("values", "narrow", "wide"),
+    [
+        ([-1, 7], pa.int32(), pa.int64()),
+        ([-1.5, 0.25], pa.float32(), pa.float64()),
+        ([Decimal("-1.50"), Decimal("7.25")], pa.decimal128(9, 2), pa.decimal128(30, 2)),
+    ],
+)
+def test_a_key_is_the_same_after_its_column_was_promoted(
+    values: list[Any], narrow: pa.DataType, wide: pa.DataType
+) -> None:
+    found = [
+        Expressions().hashes(pa.table({"id": pa.array(values, type_)}), ["id"]).tolist()
+        for type_ in (narrow, wide)
+    ]
+    assert found[0] == found[1]
