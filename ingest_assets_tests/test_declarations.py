@@ -21,6 +21,7 @@ from ingest_assets.errors import (
 from ingest_assets.files.connections import Connection, load_connections
 from ingest_assets.ingestion import Ingestion, problems_of
 from ingest_assets.quality_declaration import KINDS, QualityRule
+from ingest_assets.schedule_declaration import Schedule
 from ingest_assets.settings import Settings
 
 EVERY_FIELD = """
@@ -852,3 +853,19 @@ def test_every_rule_stands_in_the_documentation_and_every_example_there_holds() 
         blocks = re.findall(r"```yaml\n  quality:\n(.+?)```", (docs / page).read_text(), re.DOTALL)
         (declared,) = [yaml.safe_load(block) for block in blocks]
         assert _problems(_with("quality", declared)) == []
+
+
+@pytest.mark.parametrize(
+    ("cron", "a_day"),
+    [
+        ("0 2 * * *", 1),
+        ("*/15,0 8-18 * * *", 44),
+        ("30 6 * * mon-fri", 1045 / 1461),
+        ("0 0 1 * *", 48 / 1461),
+        ("0 0 1 * mon", 248 / 1461),
+        ("0 0 29 feb 0", 17 / 1461),
+        ("0 0 * jan 7", 17 / 1461),
+    ],
+)
+def test_a_cron_line_starts_so_much_a_day(cron: str, a_day: float) -> None:
+    assert Schedule(cron=cron).firings_a_day == pytest.approx(a_day)

@@ -92,14 +92,14 @@ def batches_of(ingestion: Ingestion, came: Arrivals) -> float:
     least = max(came.files / batch.max_files, came.size_bytes / batch.max_bytes)
     bursts = float(came.bursts)
     if ingestion.schedule is not None:
-        bursts = min(bursts, came.days * _firings_a_day(ingestion.schedule.cron))
+        bursts = min(bursts, came.days * ingestion.schedule.firings_a_day)
     return max(least, bursts) if came.files else 0.0
 
 
 def ticks_a_day(ingestion: Ingestion) -> float:
     """How often is looked for files."""
     if ingestion.schedule is not None:
-        return float(_firings_a_day(ingestion.schedule.cron))
+        return ingestion.schedule.firings_a_day
     rounds = -(-ingestion.source.discovery.interval_seconds // DAEMON_SECONDS)
     return 86_400 / (rounds * DAEMON_SECONDS)
 
@@ -108,22 +108,6 @@ def files_a_batch(ingestion: Ingestion, came: Arrivals) -> int:
     """How many files a commit takes, one at least."""
     batches = batches_of(ingestion, came)
     return max(1, round(came.files / batches)) if batches else 1
-
-
-def _firings_a_day(cron: str) -> int:
-    """By minutes and hours alone; days that the line leaves out are not looked at."""
-    minutes, hours, *_ = cron.split()
-    return _count(minutes, 60) * _count(hours, 24)
-
-
-def _count(text: str, of: int) -> int:
-    found = 0
-    for part in text.split(","):
-        span, _, step = part.partition("/")
-        first, _, last = span.partition("-")
-        width = of if span == "*" else (int(last) - int(first) + 1 if last else 1)
-        found += -(-width // int(step or 1))
-    return found
 
 
 def expected_usage(
