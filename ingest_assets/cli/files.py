@@ -28,6 +28,7 @@ _JSON_FIELDS = (
     "rescued",
     "rejected",
     "filtered",
+    "broken_rules",
     "attempts",
     "error_type",
     "error",
@@ -144,6 +145,8 @@ def _why(row: FileRow, source: Source) -> str:
         said.append(f"waits for source.settle_seconds, until {settles_at:{_MOMENT}}")
     if row.status == FileStatus.SUCCESS and row.etag != row.committed_etag:
         said.append("has newer content, which source.on_changed_file ignores")
+    if row.broken_rules:
+        said.append(f"in the table, and does not hold: {', '.join(row.broken_rules)}")
     if row.lost_contents:
         said.append(f"{row.lost_contents} earlier contents lost, whose rows the table had")
     if row.retired_at is not None:

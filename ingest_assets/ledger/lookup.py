@@ -24,6 +24,7 @@ class FileRow:
     `there_since`: its content is there since, by the store's word or the ledger's, if earlier.
     `filtered`: so many rows of the committed content the transform left out; None: none is
     declared, or its rows are no rows of the file.
+    `broken_rules`: the checks of the committed content that do not hold.
     `lost_contents`: so many earlier contents had rows that a rollback, or somebody, took for good.
     """
 
@@ -55,6 +56,7 @@ class FileRow:
     lost_contents: int
     retired_at: datetime | None
     filtered: int | None
+    broken_rules: list[str]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,11 @@ _FILES = """
            d.copy_uri AS dead_letter_copy, d.report_uri AS dead_letter_report,
            d.error AS dead_letter_error,
            f.gone_at, coalesce(lost.contents, 0) AS lost_contents, f.retired_at,
-           CAST(done.detail->>'filtered' AS bigint) AS filtered
+           CAST(done.detail->>'filtered' AS bigint) AS filtered,
+           coalesce(
+               jsonb_path_query_array(
+                   done.detail, '$.quality.results[*] ? (@.outcome != "passed").name'),
+               '[]') AS broken_rules
     FROM ingest.files f
     LEFT JOIN ingest.dead_letter_copies d USING (file_id)
     LEFT JOIN (SELECT c.file_id, count(*) AS contents

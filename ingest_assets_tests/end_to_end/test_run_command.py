@@ -28,6 +28,7 @@ FILE_FIELDS = {
     "rescued",
     "rejected",
     "filtered",
+    "broken_rules",
     "attempts",
     "error_type",
     "error",
