@@ -1,7 +1,8 @@
 """Two hundred random schedules of uploads, workers, deaths, sleeps, rollbacks and asked-for files.
 
 A failure names its seed and what happened. `CHAOS_SEED=17` runs that one alone; `CHAOS_SCHEDULES`
-and `CHAOS_FIRST_SEED` say how many there are and where they begin.
+and `CHAOS_FIRST_SEED` say how many there are and where they begin; `RANDOM_SCHEDULES` says how many
+for these tests alone.
 """
 
 import os
@@ -19,7 +20,8 @@ def _seeds() -> list[int]:
     if "CHAOS_SEED" in os.environ:
         return [int(os.environ["CHAOS_SEED"])]
     first = int(os.environ.get("CHAOS_FIRST_SEED", "0"))
-    return list(range(first, first + int(os.environ.get("CHAOS_SCHEDULES", "200"))))
+    share = os.environ.get("RANDOM_SCHEDULES", "200")
+    return list(range(first, first + int(os.environ.get("CHAOS_SCHEDULES", share))))
 
 
 def _parts() -> list[list[int]]:
