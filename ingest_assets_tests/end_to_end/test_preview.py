@@ -195,6 +195,7 @@ def test_the_job_says_the_same_in_its_metadata(workshop: Workshop) -> None:
     assert "No ingestion is called 'unknown'" in str(failure.step_failure_data.user_failure_data)
 
 
+@pytest.mark.alone
 def test_the_demo_s_files_use_what_was_estimated(product: Product) -> None:
     """In two waves: within a fifth in all and in processor time, the largest part.
 
