@@ -1,9 +1,9 @@
-"""Ages as people write them: `90s`, `15m`, `12h`, `2d`, `1w`."""
+"""Ages as people write them: `90s`, `15m`, `1.5h`, `2d`, `1w`."""
 
 import re
 from datetime import timedelta
 
-_AGE = re.compile(r"(\d{1,6})([smhdw])")
+_AGE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -16,4 +16,4 @@ def parse_age(text: str) -> timedelta:
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is no age; write 90s, 15m, 12h, 2d or 1w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})

@@ -773,7 +773,7 @@ def test_every_rule_of_quality_has_a_check_and_a_consequence() -> None:
         ({"pattern": {"column": "a", "regex": "(?=x)"}}, "is not a regular expression of RE2"),
         ({"row_count": {"min": 2, "max": 1}}, "min 2 is above max 1"),
         ({"null_ratio": {"column": "a", "max": 2}}, "less than or equal to 1"),
-        ({"freshness": {"max_age": "2 weeks"}}, "is not a duration; write 90s, 30m, 2h or 1d"),
+        ({"freshness": {"max_age": "2 weeks"}}, "is no age; write 90s, 15m, 12h, 2d or 1w"),
         ({"volume": {"hours": 1}}, "names no limit; give it min_rows"),
         (
             {"foreign_key": {"columns": ["a", "b"], "references": "x.y", "to": ["c"]}},

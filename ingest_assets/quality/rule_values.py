@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
+from ingest_assets.age import parse_age
 from ingest_assets.schema.names import column_name
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NAME_CHARACTERS = 60
 
 
@@ -38,10 +38,10 @@ def _once_each(names: list[str]) -> list[str]:
 def _duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value) if type(value) is str else None
-    if match is None or float(match[1]) <= 0:
-        raise ValueError(f"{value!r} is not a duration; write 90s, 30m, 2h or 1d")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    found = parse_age(str(value))
+    if not found:
+        raise ValueError(f"{value!r} is no time at all")
+    return found
 
 
 def duration_text(duration: timedelta) -> str:
