@@ -13,7 +13,7 @@ ALWAYS = {"dagster/partition_row_count", "rows", "rescued", "rejected", "bytes",
     "snapshot_id",
     "source_uri",
 }
-_DIFFERS = {"seconds", "snapshot_id", "source_uri"}
+_DIFFERS = {"seconds", "snapshot_id", "source_uri", "batch_cpu_seconds", "batch_cost"}
 
 
 @dataclass
