@@ -1,6 +1,5 @@
 """Files that are merged by a key: each row has it, or is rejected; each file has its columns."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from ingest_assets.files.reading.together import Together
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.types import format_type
+from ingest_assets.schema.value_text import raw_row
 from ingest_assets.table_declaration import Table
 from ingest_assets.write_mode_problems import why_no_key
 
@@ -140,5 +140,4 @@ class _KeyedReader:
         assert isinstance(number, int)
         empty = [name for name in self._key if row[name] is None]
         rescued = f"; {row[RESCUED_DATA]} did not fit" if row[RESCUED_DATA] else ""
-        raw = json.dumps(row, default=str, ensure_ascii=False).encode()
-        return number, raw, f"null in the primary key: {', '.join(empty)}{rescued}"
+        return number, raw_row(row), f"null in the primary key: {', '.join(empty)}{rescued}"

@@ -1,15 +1,13 @@
 """Rows that rules keep out of the table, as records that were rejected."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
-from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from ingest_assets.quality.description import described
 from ingest_assets.quality_declaration import QualityRule
+from ingest_assets.schema.value_text import raw_row
 
 _SCHEMA = pa.schema([("source_row", pa.int64()), ("raw", pa.binary()), ("reason", pa.string())])
 
@@ -29,18 +27,5 @@ def rejected_records(
         for row in dropped
     ]
     own = [name for name in rows.column_names if name == "_rescued_data" or name[0] != "_"]
-    raws = [_json(row) for row in taken.select(own).to_pylist()]
+    raws = [raw_row(row) for row in taken.select(own).to_pylist()]
     return pa.table([taken["_source_row"].cast(pa.int64()), raws, reasons], schema=_SCHEMA)
-
-
-def _json(row: Mapping[str, Any]) -> bytes:
-    kept = {name: value for name, value in row.items() if value is not None}
-    return orjson.dumps(kept, default=_text, option=orjson.OPT_NON_STR_KEYS)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    return str(value)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,11 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return str(value)
     return _JSON.encode(value)
+
+
+def raw_row(row: Mapping[str, Any]) -> bytes:
+    """What is kept of a row that is rejected after it was read: JSON of all that is not null."""
+    return text_of({name: value for name, value in row.items() if value is not None}).encode()
 
 
 def _plain(value: Any) -> Any:
