@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.chores import (
@@ -18,7 +20,7 @@ from ingest_assets.engine.chores import (
     TableReport,
 )
 from ingest_assets.engine.recovery import recover
-from ingest_assets.errors import IngestError, TableMissingError
+from ingest_assets.errors import CatalogError, IngestError, TableMissingError
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import expired_batches, registry, table_health
 from ingest_assets.tables.compaction import compact
@@ -34,6 +36,9 @@ from ingest_assets.tables.table_health import TableHealth
 from ingest_assets.tables.table_health import table_health as health_of
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_TRIES = 5
 
 
 def plan(
@@ -111,9 +116,9 @@ class _Work:
         for chore in (*(one for one in Chore if one in chores), None):
             try:
                 if chore is None:
-                    health = self._health(identifier)
+                    health = _unless_gone(lambda: self._health(identifier))
                 else:
-                    results[chore] = do(identifier, chore)
+                    results[chore] = _unless_gone(partial(do, identifier, chore))
             except TableMissingError:
                 return None
             except IngestError as error:
@@ -213,3 +218,17 @@ class _Work:
         age = self.ingestion.maintenance.settled
         catalog, owner = self.deployment.catalog, self._owner
         return find_orphans(catalog, identifier, owner, age, self.now, open_batches)
+
+
+def _unless_gone(do: Callable[[], T]) -> T:
+    """What it gives; again if a file is gone that it went to read.
+
+    Another maintenance of the table expires what this one has loaded, and deletes its files.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return do()
+        except CatalogError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    return do()

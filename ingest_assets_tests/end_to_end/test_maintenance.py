@@ -19,6 +19,7 @@ from ingest_assets.orchestration.maintenance_job import (
     build_maintenance_schedules,
     maintain_config,
 )
+from ingest_assets.tables import expiry
 from ingest_assets.tables.compaction import Compacted
 from ingest_assets.tables.expiry import Expiry
 from ingest_assets.tables.orphans import Orphans
@@ -121,6 +122,25 @@ def test_after_an_expiry_no_file_is_read_again_and_the_rest_is_deleted(workshop:
     assert (workshop.rows(), workshop.files()) == (rows, files)
     data = [path for path in warehouse(workshop) if path.suffix == ".parquet"]
     assert len(data) == 1
+
+
+def test_two_that_expire_the_same_snapshots_do_not_disturb_each_other(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(workshop, *range(3))
+    rows = row_ids(workshop)
+    left_by, others = expiry.left_by, []
+
+    def after_another(*arguments: Any) -> Any:
+        if not others:
+            others.append("begun")
+            others.append(keep(workshop, Chore.EXPIRE))
+        return left_by(*arguments)
+
+    monkeypatch.setattr(expiry, "left_by", after_another)
+    assert result(keep(workshop, Chore.EXPIRE), Chore.EXPIRE).snapshots == ()
+    assert len(result(others[1], Chore.EXPIRE).snapshots) == 2
+    assert row_ids(workshop) == rows
 
 
 def test_a_rollback_to_before_expired_snapshots_sends_their_files_round_again(
