@@ -38,5 +38,5 @@ def _judged_field(expected: pa.Field | None, own: pa.Field) -> pa.Field:
         expected.name,
         type_,
         source_name=name_in_files(own),
-        accepts_any=accepts_any(expected),
+        accepts_any=accepts_any(expected if type_ == expected.type else own),
     )

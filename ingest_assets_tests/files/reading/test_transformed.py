@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from ingest_assets.errors import FileContentError
 from ingest_assets.files.reading.known_source import KnownSource
@@ -81,6 +81,7 @@ def check_same(
 
 
 @settings(max_examples=80, deadline=None)
+@example(([{"id": [0]}], [{"id": [0]}, {"id": [{"k": 0}, {"k": 0}]}]), _ALL[0])
 @given(_json_files(), st.sampled_from(_ALL))
 def test_all_columns_of_json_are_what_they_are_without_a_transform(
     files: tuple[list[dict[str, Any]], list[dict[str, Any]]], sql: str
