@@ -4,10 +4,15 @@ import os
 import pty
 import re
 import select
+import signal
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from ingest_assets.interrupts import STOP_SIGNALS
 from ingest_assets_tests.end_to_end.product import PROGRAM
 
+WHOLE_SECONDS = 240
 ANSWER_SECONDS = 60
 _AGAIN_SECONDS = 2
 CTRL_C = "\x03"
@@ -15,8 +20,9 @@ CTRL_C = "\x03"
 
 def on_terminal(
     arguments: Sequence[str],
-    dialogue: Sequence[tuple[str, str]],
+    dialogue: Sequence[tuple[str, str]] = (),
     env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> tuple[int, str]:
     """Exit code and output of the program, where each prompt has its answer.
 
@@ -25,12 +31,19 @@ def on_terminal(
     """
     process, terminal = pty.fork()
     if process == 0:
+        # A background job of a script ignores some, and its children would too.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        os.chdir(folder or ".")
         environment = {**os.environ, **(env or {})}
         os.execve(str(PROGRAM), [str(PROGRAM), *arguments], environment)
+    ends_at = time.monotonic() + WHOLE_SECONDS
     said, seen = "", 0
     waiting = list(dialogue)
     ends_by_ctrl_c = bool(dialogue) and dialogue[-1][1] == CTRL_C
-    while _has_more(terminal, is_interrupted=ends_by_ctrl_c and not waiting):
+    while time.monotonic() < ends_at and _has_more(
+        terminal, is_interrupted=ends_by_ctrl_c and not waiting
+    ):
         try:
             part = os.read(terminal, 65536)
         except OSError:  # Linux says so when the program has ended

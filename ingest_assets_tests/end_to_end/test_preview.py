@@ -5,9 +5,7 @@ And its cost beside what the demo's files really used.
 
 import gzip
 import os
-import pty
 import re
-import select
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,9 +19,10 @@ from sqlalchemy import create_engine, inspect, text
 
 from ingest_assets.demo.sample_files import arrivals
 from ingest_assets.orchestration.preview_job import PREVIEW_OP, build_preview_job
-from ingest_assets_tests.end_to_end.product import PROGRAM, Product
+from ingest_assets_tests.end_to_end.product import Product
 from ingest_assets_tests.end_to_end.sample_orders import json_lines, orders
 from ingest_assets_tests.end_to_end.workshop import Workshop, attributes, declare
+from ingest_assets_tests.terminal import on_terminal
 
 PREVIEW_SECONDS = 10
 BROWSER_FLAGS = [
@@ -35,26 +34,6 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-def on_terminal(product: Product, *arguments: str, columns: int = 80) -> tuple[int, str]:
-    """Exit code and what a terminal of that width shows."""
-    environment = {**product.env, "TERM": "xterm-256color", "COLUMNS": str(columns)}
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(product.defs.parent)
-        os.execve(PROGRAM, [str(PROGRAM), *arguments], environment)
-    said = b""
-    while select.select([terminal], [], [], 60)[0]:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:  # Linux says so when the program has ended
-            break
-        said += part
-        if not part:
-            break
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), said.decode().replace("\r", "")
 
 
 def left_behind(product: Product) -> dict[str, Any]:
@@ -85,10 +64,11 @@ def test_it_is_read_on_a_terminal_and_leaves_nothing_behind(product: Product) ->
     untouched = left_behind(product)
     uri = ("preview", "--uri", f"s3://{product.bucket}/orders/", "--table", "raw.other")
     started = time.monotonic()
-    code, said = on_terminal(product, *uri)
+    screen = {"TERM": "xterm-256color", "COLUMNS": "80"}
+    code, said = on_terminal(uri, env={**product.env, **screen}, folder=product.defs.parent)
     assert time.monotonic() - started < PREVIEW_SECONDS
     assert code == 0, said
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    plain = re.sub(r"\x1b\[[0-9;]*m|\r", "", said)
     assert max(map(len, plain.splitlines())) <= 80
     for expected in (
         "30,000 rows of 10 files would be written, and no file would be refused.",
