@@ -23,7 +23,7 @@ from ingest_assets.ledger import (
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.tables.commit import fence
 from ingest_assets.tables.main_branch import TableBatches, batches_of
-from ingest_assets.tables.rejected import SUFFIX, make_rejected
+from ingest_assets.tables.rejected import SUFFIX, make_rejected, restore_rejected
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +108,16 @@ def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token:
     ingestion = ingestion.for_table(route)
     identifier = ingestion.table.identifier
     snapshot_id = fence(deployment.catalog, identifier, batch_id)
+    with deployment.ledger.transaction() as connection:
+        rejecting = outcomes.rejecting_contents(connection, batch_id)
     if snapshot_id is None:
-        _fence_rejected(deployment, ingestion, batch_id)
+        _fence_rejected(deployment, ingestion, batch_id, rejecting)
         logger.info("Batch %s is not in %s: its files are free again", batch_id, identifier)
         with deployment.ledger.transaction() as connection:
             outcomes.release(connection, batch_id, token, note="its worker was gone", crashed=True)
         return False
+    if rejecting:
+        restore_rejected(deployment.catalog, identifier, batch_id, rejecting)
     logger.info("Batch %s is in %s: its files are SUCCESS", batch_id, identifier)
     with deployment.ledger.transaction() as connection:
         outcomes.finish(
@@ -126,11 +130,11 @@ def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token:
     return True
 
 
-def _fence_rejected(deployment: Deployment, ingestion: Ingestion, batch_id: str) -> None:
+def _fence_rejected(
+    deployment: Deployment, ingestion: Ingestion, batch_id: str, rejecting: Sequence[int]
+) -> None:
     """A worker that sleeps before its commit of rejected rows cannot make it any more."""
     identifier = ingestion.table.identifier
-    with deployment.ledger.transaction() as connection:
-        may_make = outcomes.has_rejected_rows(connection, batch_id)
-    if may_make:
+    if rejecting:
         make_rejected(deployment.catalog, identifier, deployment.owner(ingestion))
     fence(deployment.catalog, identifier + SUFFIX, batch_id)

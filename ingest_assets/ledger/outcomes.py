@@ -111,13 +111,13 @@ def _storable(value: Any) -> Any:
             return value
 
 
-def has_rejected_rows(connection: Connection, batch_id: str) -> bool:
-    """Outcomes are recorded for the batch, and a file of it has rejected rows."""
+def rejecting_contents(connection: Connection, batch_id: str) -> list[int]:
+    """The contents that have rejected rows, by the outcomes that are recorded for the batch."""
     found = connection.execute(
-        text("SELECT 1 FROM ingest.attempts WHERE batch_id = :batch_id AND rejected > 0 LIMIT 1"),
+        text("SELECT content_id FROM ingest.attempts WHERE batch_id = :batch_id AND rejected > 0"),
         {"batch_id": batch_id},
-    ).first()
-    return found is not None
+    )
+    return [row.content_id for row in found]
 
 
 def finish(

@@ -6,9 +6,7 @@ the lease, are off (`commit.retry.num-retries=0`).
 """
 
 import contextlib
-import logging
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -29,14 +27,10 @@ from ingest_assets.tables.deleted_keys import stage_deletions
 from ingest_assets.tables.exchange import Exchange, Workplace
 from ingest_assets.tables.lineage import BATCH_PROPERTY, FENCE_PROPERTY
 from ingest_assets.tables.main_branch import ancestor_with
+from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.replacement import Replacement, replace_rows
 from ingest_assets.tables.sending import keeping_manifests, send
 from ingest_assets.tables.target import Target, without_client_retries
-
-logger = logging.getLogger(__name__)
-
-TRIES = 30
-WAIT_SECONDS = (0.02, 0.5)
 
 
 @dataclass(frozen=True)
@@ -102,30 +96,28 @@ def commit(
 
     Raises:
         LeaseLostError: `is_held` said no; the table is unchanged.
-        CommitConflictError: others were faster `TRIES` times; unchanged.
+        CommitConflictError: others were faster `racing.TRIES` times; unchanged.
         TableChangedError: the table came, went, or has another schema or spec; unchanged.
         TableOwnershipError: somebody else took the table over meanwhile; unchanged.
         CommitUnknownError: the answer was lost; recovery decides.
         CatalogError: the services failed before the commit; unchanged.
     """
-    steps = steps or Steps()
-    for number in range(1, TRIES + 1):
+    found_steps = steps or Steps()
+
+    def attempt() -> Committed:
         transaction, table = prepared.target.begin_commit()
-        steps.loaded()
+        found_steps.loaded()
         name = f"{prepared.batch_id}-rewritten-{random.getrandbits(32):08x}"
         workplace = Workplace(prepared.target, name)
         try:
-            return _try(prepared, transaction, table, workplace, is_held, steps)
+            return _try(prepared, transaction, table, workplace, is_held, found_steps)
         except (CommitConflictError, LeaseLostError, CatalogError) as error:
             workplace.discard()
-            is_race = isinstance(error, CommitConflictError)
-            if is_race and table is None:
+            if isinstance(error, CommitConflictError) and table is None:
                 raise TableChangedError(str(error)) from error
-            if number == TRIES or not is_race:
-                raise
-            logger.info("Commit of batch %s lost a race, try %s", prepared.batch_id, number)
-            time.sleep(random.uniform(*WAIT_SECONDS))
-    raise AssertionError("unreachable")
+            raise
+
+    return until_won(attempt, f"Commit of batch {prepared.batch_id}")
 
 
 def _try(
@@ -198,7 +190,8 @@ def fence(catalog: Catalog, identifier: str, batch_id: str) -> int | None:
         CatalogError: the catalog is out of reach.
         CommitUnknownError: the answer was lost; call again.
     """
-    for number in range(1, TRIES + 1):
+
+    def attempt() -> int | None:
         with reachable(identifier):
             try:
                 table = without_client_retries(catalog.load_table(identifier))
@@ -211,12 +204,8 @@ def fence(catalog: Catalog, identifier: str, batch_id: str) -> int | None:
             transaction.update_snapshot(
                 snapshot_properties={FENCE_PROPERTY: batch_id}
             ).fast_append().commit()
-        try:
-            with committing(identifier, batch_id):
-                keeping_manifests(transaction).commit_transaction()
-            return None
-        except CommitConflictError:
-            if number == TRIES:
-                raise
-            time.sleep(random.uniform(*WAIT_SECONDS))
-    raise AssertionError("unreachable")
+        with committing(identifier, batch_id):
+            keeping_manifests(transaction).commit_transaction()
+        return None
+
+    return until_won(attempt, f"Fence of batch {batch_id}")

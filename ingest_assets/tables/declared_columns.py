@@ -1,14 +1,17 @@
 """Columns that a declaration brings into a table between batches: metadata only, no snapshot."""
 
-import random
-import time
 from collections.abc import Mapping
 
-from ingest_assets.errors import CatalogError, CommitConflictError, CommitUnknownError
+from ingest_assets.errors import (
+    CatalogError,
+    CommitConflictError,
+    CommitUnknownError,
+    TableChangedError,
+)
 from ingest_assets.schema.column import Columns
 from ingest_assets.tables import evolution
 from ingest_assets.tables.catalog_errors import committing
-from ingest_assets.tables.commit import TRIES, WAIT_SECONDS
+from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.target import Target
 
 
@@ -24,17 +27,19 @@ def hold_columns(target: Target, columns: Columns, docs: Mapping[str, str]) -> N
         ColumnNameError: a column is there in other letters' case; unchanged.
     """
     target.evolve(columns)
-    for number in range(1, TRIES + 1):
+
+    def attempt() -> None:
         transaction, _ = target.begin_commit()
         evolution.describe(transaction, docs)
-        try:
-            with committing(target.identifier, "declared columns"):
-                transaction.commit_transaction()
-            return
-        except (CommitConflictError, CommitUnknownError) as error:
-            if number == TRIES or isinstance(error, CommitUnknownError):
-                raise CatalogError(
-                    f"Whether {target.identifier} has its declared columns is not certain "
-                    f"({error.__cause__}). The next tick or pass looks, and tries again."
-                ) from error
-            time.sleep(random.uniform(*WAIT_SECONDS))
+        with committing(target.identifier, "declared columns"):
+            transaction.commit_transaction()
+
+    try:
+        until_won(attempt, f"The declared columns of {target.identifier}")
+    except TableChangedError:
+        raise
+    except (CommitConflictError, CommitUnknownError) as error:
+        raise CatalogError(
+            f"Whether {target.identifier} has its declared columns is not certain "
+            f"({error.__cause__}). The next tick or pass looks, and tries again."
+        ) from error

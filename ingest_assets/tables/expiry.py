@@ -5,8 +5,6 @@ that ends in between leaves files that nothing names, which `orphans` finds.
 """
 
 import logging
-import random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,9 +19,7 @@ from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import AssertRefSnapshotId, RemoveSnapshotsUpdate
 
-from ingest_assets.errors import CommitConflictError
 from ingest_assets.maintenance_errors import MaintenanceRefusedError
-from ingest_assets.tables import commit as commits
 from ingest_assets.tables.catalog_errors import committing, reachable
 from ingest_assets.tables.expiry_plan import (
     NeededBatches,
@@ -33,6 +29,7 @@ from ingest_assets.tables.expiry_plan import (
 )
 from ingest_assets.tables.kept_table import Reached, kept_table
 from ingest_assets.tables.owner import Owner
+from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.reached_files import LeftFiles, left_by
 from ingest_assets.tables.target import without_client_retries
 
@@ -94,11 +91,12 @@ def expire(
 
     Raises:
         TableMissingError, TableOwnershipError, MaintenanceRefusedError: as `kept_table`.
-        CommitConflictError: others were faster `commit.TRIES` times; nothing is gone.
+        CommitConflictError: others were faster `racing.TRIES` times; nothing is gone.
         CommitUnknownError: the snapshots may be gone; no file is.
         CatalogError: the services failed before the commit; nothing is gone.
     """
-    for number in range(1, commits.TRIES + 1):
+
+    def attempt() -> Expiry:
         table = without_client_retries(kept_table(catalog, identifier, owner))
         plan = plan_expiry(table, retention, now, needed)
         if not plan.snapshots:
@@ -111,18 +109,13 @@ def expire(
             (RemoveSnapshotsUpdate.model_validate({"snapshot-ids": ids}),),
             (_AsItWas.of(table.metadata, ids),),
         )
-        try:
-            with committing(identifier, "of an expiry"):
-                transaction.commit_transaction()
-        except CommitConflictError:
-            if number == commits.TRIES:
-                raise
-            time.sleep(random.uniform(*commits.WAIT_SECONDS))
-            continue
+        with committing(identifier, "of an expiry"):
+            transaction.commit_transaction()
         reached("expiry committed")
         kept = delete_files(table.io, plan.files.paths, reached)
         return Expiry(plan.snapshots, plan.files, kept)
-    raise AssertionError("unreachable")
+
+    return until_won(attempt, f"The expiry of {identifier}")
 
 
 def delete_files(io: FileIO, paths: Iterable[str], reached: Reached = lambda _: None) -> int:

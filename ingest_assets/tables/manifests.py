@@ -1,7 +1,5 @@
 """Many small manifests of a table become few, in a snapshot that changes nothing else."""
 
-import random
-import time
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,11 +8,10 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import ManifestContent, ManifestFile
 from pyiceberg.table import Table
 
-from ingest_assets.errors import CommitConflictError
-from ingest_assets.tables import commit as commits
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.kept_table import kept_table
 from ingest_assets.tables.owner import Owner
+from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.sending import send
 from ingest_assets.tables.swap import ID_PROPERTY, MANIFEST_BYTES, ReplacedFiles
 from ingest_assets.tables.target import without_client_retries
@@ -65,11 +62,12 @@ def rewrite_manifests(catalog: Catalog, identifier: str, owner: Owner) -> Manife
 
     Raises:
         TableMissingError, TableOwnershipError, MaintenanceRefusedError: as `kept_table`.
-        CommitConflictError: others were faster `commit.TRIES` times; unchanged.
+        CommitConflictError: others were faster `racing.TRIES` times; unchanged.
         CommitUnknownError: the answer was lost; the table is well in either case.
         CatalogError: the services failed before the commit; unchanged.
     """
-    for number in range(1, commits.TRIES + 1):
+
+    def attempt() -> ManifestRewrite:
         table = without_client_retries(kept_table(catalog, identifier, owner))
         plan = plan_manifests(table)
         if not plan.is_worth_it:
@@ -80,12 +78,7 @@ def rewrite_manifests(catalog: Catalog, identifier: str, owner: Owner) -> Manife
             update = ReplacedFiles.of(transaction, token, "rewrite-manifests")
             update.merges = True
             update.commit()
-        try:
-            send(transaction, catalog, identifier, token, ID_PROPERTY)
-        except CommitConflictError:
-            if number == commits.TRIES:
-                raise
-            time.sleep(random.uniform(*commits.WAIT_SECONDS))
-        else:
-            return plan
-    raise AssertionError("unreachable")
+        send(transaction, catalog, identifier, token, ID_PROPERTY)
+        return plan
+
+    return until_won(attempt, f"The rewriting of manifests of {identifier}")

@@ -1,17 +1,23 @@
 """The table `<table>__rejected`: rows that could not be parsed or broke a rule, with the reason."""
 
 import contextlib
+from collections.abc import Collection
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
 
 from ingest_assets.errors import CommitConflictError
 from ingest_assets.schema.column import Column, Columns
-from ingest_assets.tables.catalog_errors import committing
+from ingest_assets.tables.catalog_errors import committing, reachable
 from ingest_assets.tables.layout import TableLayout
-from ingest_assets.tables.lineage import LINEAGE
+from ingest_assets.tables.lineage import BATCH_PROPERTY, LINEAGE
+from ingest_assets.tables.main_branch import CONTENT_ID, ancestor_with
 from ingest_assets.tables.owner import Owner
-from ingest_assets.tables.target import Target, open_target
+from ingest_assets.tables.racing import until_won
+from ingest_assets.tables.replacement import is_in
+from ingest_assets.tables.target import Target, open_target, without_client_retries
 
 SUFFIX = "__rejected"
 COLUMNS: Columns = (
@@ -49,6 +55,45 @@ def make_rejected(catalog: Catalog, identifier: str, owner: Owner) -> None:
         transaction, _ = target.begin_commit()
         with committing(target.identifier, "of recovery"):
             transaction.commit_transaction()
+
+
+def restore_rejected(
+    catalog: Catalog, identifier: str, batch_id: str, content_ids: Collection[int]
+) -> int:
+    """The rows of these contents that the batch committed are there; so many had to come back.
+
+    For a batch that lands after its lease, where another one has taken its rejected rows for what a
+    dead worker had left. A content that has rows now has those of whoever read it since.
+
+    Raises:
+        CommitConflictError: others were faster `racing.TRIES` times; unchanged.
+        CommitUnknownError: the answer was lost; call again.
+        CatalogError: the services failed before the commit; unchanged.
+    """
+    name = identifier + SUFFIX
+
+    def attempt() -> int:
+        with reachable(name):
+            try:
+                table = without_client_retries(catalog.load_table(name))
+            except NoSuchTableError:
+                return 0
+            came = ancestor_with(table, BATCH_PROPERTY, batch_id)
+            if came is None:
+                return 0
+            wanted = is_in(CONTENT_ID, content_ids)
+            there = table.scan(wanted, selected_fields=(CONTENT_ID,)).to_arrow()[CONTENT_ID]
+            rows = table.scan(wanted, snapshot_id=came).to_arrow()
+            rows = rows.filter(pc.invert(pc.is_in(rows[CONTENT_ID], there.unique())))
+            if not rows.num_rows:
+                return 0
+            transaction = table.transaction()
+            transaction.append(rows, snapshot_properties={BATCH_PROPERTY: batch_id})
+        with committing(name, batch_id):
+            transaction.commit_transaction()
+        return int(rows.num_rows)
+
+    return until_won(attempt, f"The rejected rows of batch {batch_id}")
 
 
 def rejected_rows(rejected: pa.Table) -> pa.Table:

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from ingest_assets.tables.layout import OWN_PROPERTIES, TableLayout
 from ingest_assets.tables.lineage import BATCH_PROPERTY
 from ingest_assets.tables.operations import Operation
 from ingest_assets.tables.owner import Owner
+from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.reshaping import Reshaping, reshaping
 from ingest_assets.tables.rewriting import rewrite
 from ingest_assets.tables.sending import send
@@ -61,25 +61,23 @@ def reshape(
         ReshapeRefusedError, ValuesDoNotConvertError: an operation cannot be made; unchanged.
         TableMissingError, TableOwnershipError: there is no such table, or it is another's.
         LeaseLostError: `is_held` said no; the table is unchanged.
-        CommitConflictError: others were faster `commit.TRIES` times; unchanged.
+        CommitConflictError: others were faster `racing.TRIES` times; unchanged.
         CommitUnknownError: the answer was lost; recovery decides.
         CatalogError: the services failed before the commit; unchanged.
     """
-    steps = steps or commits.Steps()
-    for number in range(1, commits.TRIES + 1):
-        attempt = _begin(catalog, identifier, owner, tuple(operations), batch_id)
-        steps.loaded()
+    found_steps = steps or commits.Steps()
+
+    def attempt() -> Reshaped:
+        begun = _begin(catalog, identifier, owner, tuple(operations), batch_id)
+        found_steps.loaded()
         try:
-            return attempt.commit(is_held, steps)
-        except (CommitConflictError, LeaseLostError, CatalogError, ReshapeRefusedError) as error:
-            is_race = isinstance(error, CommitConflictError)
+            return begun.commit(is_held, found_steps)
+        except (CommitConflictError, LeaseLostError, CatalogError, ReshapeRefusedError):
             with contextlib.suppress(CatalogError):  # then they are orphans
-                attempt.writer.discard()
-            if number == commits.TRIES or not is_race:
-                raise
-            logger.info("Change of schema %s lost a race, try %s", batch_id, number)
-            time.sleep(random.uniform(*commits.WAIT_SECONDS))
-    raise AssertionError("unreachable")
+                begun.writer.discard()
+            raise
+
+    return until_won(attempt, f"Change of schema {batch_id}")
 
 
 @dataclass

@@ -5,8 +5,6 @@ it over. It carries `ingest.maintenance` and an id, and no batch's: to recovery 
 ancestor of `main`.
 """
 
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +14,11 @@ from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFiles
 
-from ingest_assets.errors import CommitConflictError
-from ingest_assets.tables import commit as commits
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.compaction_plan import live_tasks
 from ingest_assets.tables.kept_table import kept_table
 from ingest_assets.tables.owner import Owner
+from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.sending import send
 from ingest_assets.tables.target import without_client_retries
 
@@ -63,11 +60,12 @@ def swap_files(
 
     Raises:
         MaintenanceRefusedError: the table is not as it was: dropped, another's, partitioned anew.
-        CommitConflictError: others were faster `commit.TRIES` times; unchanged.
+        CommitConflictError: others were faster `racing.TRIES` times; unchanged.
         CommitUnknownError: the answer was lost; none of the files may be deleted.
         CatalogError: the services failed before the commit; unchanged.
     """
-    for number in range(1, commits.TRIES + 1):
+
+    def attempt() -> list[Swap]:
         table = without_client_retries(kept_table(catalog, identifier, owner))
         fitting = [one for one in swaps if _fits(one.removed, table)]
         with reachable(identifier):
@@ -84,15 +82,10 @@ def swap_files(
                     update.append_data_file(data_file)
             update.commit()
         before_commit()
-        try:
-            send(transaction, catalog, identifier, token, ID_PROPERTY)
-        except CommitConflictError:
-            if number == commits.TRIES:
-                raise
-            time.sleep(random.uniform(*commits.WAIT_SECONDS))
-        else:
-            return fitting
-    raise AssertionError("unreachable")
+        send(transaction, catalog, identifier, token, ID_PROPERTY)
+        return fitting
+
+    return until_won(attempt, f"The compaction of {identifier}")
 
 
 def _fits(files: Sequence[FileScanTask], table: Table) -> bool:

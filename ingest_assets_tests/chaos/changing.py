@@ -73,7 +73,8 @@ class Changing(World):
         rejected = Counter[str]()
         for key, etag in committed:
             rejected[self.uri(key)] += self.contents[key][etag][0].rejected
-        assert self.rejected_rows() == +rejected
+        found = self.rejected_rows()
+        assert found == +rejected, f"too many {found - rejected}, too few {rejected - found}"
         for file in self.files():
             is_newest = (file.key, file.etag) in committed
             match self.mode:

@@ -19,7 +19,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from ingest_assets.errors import LeaseLostError
-from ingest_assets.tables import commit as commit_module
+from ingest_assets.tables import racing
 from ingest_assets.tables.commit import Steps, commit, fence
 from ingest_assets.tables.compaction import compact
 from ingest_assets.tables.compaction_plan import FileSizes
@@ -221,7 +221,7 @@ class _MetGlueCatalog(GlueCatalog):
 def test_of_two_commits_at_once_the_second_is_refused_and_made_again(
     properties: dict[str, str], glue: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit_module, "WAIT_SECONDS", (0.0, 0.05))
+    monkeypatch.setattr(racing, "WAIT_SECONDS", (0.0, 0.05))
     glue.write({1: pa.table({"id": [1]})})
     meeting, refused = threading.Barrier(2), list[str]()
 

@@ -173,8 +173,12 @@ def test_a_rollback_to_before_expired_snapshots_is_noticed_although_a_batch_land
     keep(workshop)
     workshop.put("003.json", json_lines(orders(3, 1)))
 
-    def at_read(_outcome: object) -> None:
-        table(workshop).manage_snapshots().set_current_snapshot(tagged).commit()
+    read: list[object] = []
+
+    def at_read(outcome: object) -> None:
+        read.append(outcome)
+        if len(read) == 1:
+            table(workshop).manage_snapshots().set_current_snapshot(tagged).commit()
 
     steps.watch_files(at_read)
     try:
@@ -183,7 +187,7 @@ def test_a_rollback_to_before_expired_snapshots_is_noticed_although_a_batch_land
         steps._file_watchers.remove(at_read)
     workshop.ingest(max_rejected_ratio=1)
     assert workshop.order_ids() == [0, 1, 2, 3]
-    assert check(workshop).disagreements == ()
+    assert not check(workshop).disagreements
 
 
 def test_of_the_deleted_keys_the_newest_snapshot_alone_is_kept(workshop: Workshop) -> None:

@@ -17,7 +17,7 @@ from ingest_assets.errors import (
     CommitUnknownError,
     LeaseLostError,
 )
-from ingest_assets.tables import commit as commit_module
+from ingest_assets.tables import racing
 from ingest_assets.tables.commit import Prepared, Steps, commit, fence
 from ingest_assets.tables.main_branch import TableBatches, batches_of
 from ingest_assets.tables.target import without_client_retries
@@ -48,7 +48,7 @@ def _fence(lake: Lake, prepared: Prepared) -> None:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_module, "WAIT_SECONDS", (0.0, 0.05))
+    monkeypatch.setattr(racing, "WAIT_SECONDS", (0.0, 0.05))
 
 
 def test_a_batch_is_one_snapshot_that_carries_its_id(lake: Lake) -> None:
@@ -196,7 +196,7 @@ def test_a_table_dropped_right_before_the_commit_is_a_conflict(lake: Lake) -> No
 def test_others_that_are_always_faster_end_the_tries_with_a_conflict(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit_module, "TRIES", 3)
+    monkeypatch.setattr(racing, "TRIES", 3)
     lake.write({1: _rows(1)})
     faster = Steps(
         lease_checked=lambda: lake.table.append(lake.table.scan().to_arrow().slice(0, 0))

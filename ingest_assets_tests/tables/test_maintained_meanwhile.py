@@ -18,8 +18,7 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from ingest_assets.errors import CommitConflictError
-from ingest_assets.tables import commit as commits
-from ingest_assets.tables import compaction, sorted_runs
+from ingest_assets.tables import compaction, racing, sorted_runs
 from ingest_assets.tables.commit import Prepared, commit
 from ingest_assets.tables.compaction import compact
 from ingest_assets.tables.compaction_plan import FileSizes
@@ -168,7 +167,7 @@ class History:
 
 @pytest.fixture
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], History]]:
-    monkeypatch.setattr(commits, "WAIT_SECONDS", (0.0, 0.001))
+    monkeypatch.setattr(racing, "WAIT_SECONDS", (0.0, 0.001))
     monkeypatch.setattr(compaction, "COMMIT_GROUPS", 2)
     monkeypatch.setattr(sorted_runs, "RUN_BYTES", 500)
     monkeypatch.setattr(sorted_runs, "BLOCK_ROWS", 7)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ingest_assets.errors import CommitConflictError
-from ingest_assets.tables import commit as committing
+from ingest_assets.tables import racing
 from ingest_assets.tables.commit import Committed, Prepared, Steps, commit
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.deleted_keys import BRANCH, deletions_at
@@ -154,7 +154,7 @@ def test_a_commit_that_loses_a_race_looks_again_at_what_the_winner_brought(lake:
 
 def test_what_a_lost_race_wrote_is_deleted(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     _merge(lake, 1, _rows(1, 2, 3))
-    monkeypatch.setattr(committing, "TRIES", 1)
+    monkeypatch.setattr(racing, "TRIES", 1)
     prepared = _prepared(lake, 5, _rows(1, 1), BY_ID)
 
     def somebody_is_faster() -> None:

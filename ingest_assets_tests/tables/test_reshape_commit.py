@@ -15,7 +15,7 @@ from ingest_assets.errors import (
     TableMissingError,
     TableOwnershipError,
 )
-from ingest_assets.tables import commit as commit_module
+from ingest_assets.tables import racing
 from ingest_assets.tables.commit import Steps, fence
 from ingest_assets.tables.main_branch import batches_of
 from ingest_assets.tables.operations import AddColumn, Operation, Rename, Retype
@@ -33,7 +33,7 @@ BOTH = pytest.mark.parametrize("operation", [RETYPE, RENAME])
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_module, "WAIT_SECONDS", (0.0, 0.05))
+    monkeypatch.setattr(racing, "WAIT_SECONDS", (0.0, 0.05))
 
 
 def _change(lake: Lake, operation: Operation, is_held: Any, steps: Steps) -> Reshaped:
@@ -118,7 +118,7 @@ def test_a_fence_stops_a_worker_that_slept_before_its_commit(lake: Lake, operati
 def test_others_that_are_always_faster_end_the_tries(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(commit_module, "TRIES", 3)
+    monkeypatch.setattr(racing, "TRIES", 3)
     fill_lake(lake, v=pa.array([1]))
     faster = Steps(
         lease_checked=lambda: lake.table.append(lake.table.scan().to_arrow().slice(0, 0))
