@@ -22,8 +22,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from benchmarks.measure import run
 from benchmarks.rewriting import sample_rows
+from ingest_assets.declaration.table_terms import SortTerm
 from ingest_assets.schema.column import Column
-from ingest_assets.table_terms import SortTerm
 from ingest_assets.tables.commit import Prepared, commit
 from ingest_assets.tables.compaction import compact
 from ingest_assets.tables.compaction_plan import FileSizes

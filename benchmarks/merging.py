@@ -24,8 +24,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
 
 from benchmarks.measure import run
+from ingest_assets.declaration.table_terms import PartitionTerm
 from ingest_assets.schema.column import Column
-from ingest_assets.table_terms import PartitionTerm
 from ingest_assets.tables.commit import Prepared, commit
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.layout import TableLayout

@@ -11,7 +11,7 @@ import dagster as dg
 
 from ingest_assets import logs
 from ingest_assets.components import S3ToIceberg
-from ingest_assets.declarations import declarations_of_tables, load_declarations
+from ingest_assets.declaration.declarations import declarations_of_tables, load_declarations
 from ingest_assets.ingestion import Declaration
 from ingest_assets.orchestration.io_manager import IcebergIOManager
 from ingest_assets.orchestration.jobs import build_resolve_job

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 
 from ingest_assets.alerts.alerts_file import load_alerts
 from ingest_assets.alerts.channels import Alerts
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.errors import ConnectionsFileError, UnknownIngestionError
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection, load_connections

@@ -20,19 +20,19 @@ from pydantic import (
     model_validator,
 )
 
-from ingest_assets.dead_letter_declaration import DeadLetter
-from ingest_assets.declared import Declared, sentences
+from ingest_assets.declaration.dead_letter import DeadLetter
+from ingest_assets.declaration.declared import Declared, sentences
+from ingest_assets.declaration.maintenance import Maintenance
+from ingest_assets.declaration.quality import QualityRule
+from ingest_assets.declaration.schedule import Schedule
+from ingest_assets.declaration.schema import SchemaRules
+from ingest_assets.declaration.source import Format, Source
+from ingest_assets.declaration.table import Table
+from ingest_assets.declaration.transform import checked, refuse_what_lacks, through
+from ingest_assets.declaration.write_mode_problems import contradiction
 from ingest_assets.files.reading.known_source import KnownSource
 from ingest_assets.files.reading.reader import Reader
-from ingest_assets.maintenance_declaration import Maintenance
-from ingest_assets.quality_declaration import QualityRule
-from ingest_assets.schedule_declaration import Schedule
 from ingest_assets.schema.types import format_type
-from ingest_assets.schema_declaration import SchemaRules
-from ingest_assets.source_declaration import Format, Source
-from ingest_assets.table_declaration import Table
-from ingest_assets.transform_declaration import checked, refuse_what_lacks, through
-from ingest_assets.write_mode_problems import contradiction
 
 
 class Batch(Declared):

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ingest_assets.alerts.channels import Alerts, Channel, Limits, WebAddress
 from ingest_assets.alerts.errors import AlertsFileError
-from ingest_assets.declared import Declared, UniqueKeyLoader, did_you_mean, sentences
+from ingest_assets.declaration.declared import Declared, UniqueKeyLoader, did_you_mean, sentences
 
 ALERTS_FILE = "alerts.yaml"
 

@@ -25,7 +25,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from ingest_assets.alerts.errors import ChannelError
-from ingest_assets.declared import Declared
+from ingest_assets.declaration.declared import Declared
 
 
 def _variable(value: str) -> str:

@@ -7,7 +7,8 @@ import click
 
 from ingest_assets.cli.main import EXIT_CONFIGURATION, EXIT_OUT_OF_REACH
 from ingest_assets.cost.prices import PricesFileError, load_prices, prices_path
-from ingest_assets.declarations import read_declarations
+from ingest_assets.declaration.declarations import read_declarations
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ServiceError
 from ingest_assets.files.connections import load_connections
 from ingest_assets.files.notifications.queue import Queue
@@ -15,7 +16,6 @@ from ingest_assets.files.pattern import matcher
 from ingest_assets.files.store import SourceStore
 from ingest_assets.ingestion import Declaration
 from ingest_assets.settings import Settings
-from ingest_assets.source_declaration import Source
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import click
 
-from ingest_assets.declared_changes import changes_line
+from ingest_assets.declaration.declared_changes import changes_line
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.applied_declaration import changes_since, refuse
 from ingest_assets.errors import ConfigurationError

@@ -8,7 +8,7 @@ import click
 
 from ingest_assets.cli.listing import print_rows
 from ingest_assets.cost.prices import load_prices, prices_path
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.cost_comparison import CostComparison, compared_cost
 from ingest_assets.engine.preview.section import counted, money, quantity

@@ -6,7 +6,7 @@ import click
 
 from ingest_assets.cli.dagster_process import DagsterProcess, free_port
 from ingest_assets.cli.home_lock import HomeLock
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.interrupts import until_interrupted
 

@@ -8,6 +8,7 @@ import click
 
 from ingest_assets.cli.file_attempts import print_attempts
 from ingest_assets.cli.listing import print_rows
+from ingest_assets.declaration.source import Source
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.applied_declaration import known_ingestion
 from ingest_assets.engine.discovery import dead_letters_in
@@ -19,7 +20,6 @@ from ingest_assets.ledger.former import former_names
 from ingest_assets.ledger.lookup import FileRow
 from ingest_assets.ledger.standing import standing
 from ingest_assets.ledger.states import FileStatus
-from ingest_assets.source_declaration import Source
 
 _JSON_FIELDS = (
     "key",

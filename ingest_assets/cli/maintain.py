@@ -9,7 +9,7 @@ import click
 from ingest_assets.alerts.message import in_utc
 from ingest_assets.cli.agreement import is_agreed
 from ingest_assets.cli.main import EXIT_OUT_OF_REACH
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import maintenance
 from ingest_assets.engine.chores import Chore, MaintenanceReport

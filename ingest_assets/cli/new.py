@@ -13,7 +13,7 @@ from ingest_assets.cli.new_dialogue import Dialogue
 from ingest_assets.cli.new_preview import show_preview
 from ingest_assets.cli.new_source import FORMATS, Wizard, ask_format, ask_source
 from ingest_assets.cli.new_table import MODES, ask_quality, ask_schema, ask_table, ask_trigger
-from ingest_assets.declarations import FILE_NAME, read_declarations
+from ingest_assets.declaration.declarations import FILE_NAME, read_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.made_up import name_of
 from ingest_assets.errors import ConfigurationError, DeclarationError

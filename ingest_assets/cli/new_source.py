@@ -6,13 +6,13 @@ from typing import Any, get_args
 import click
 
 from ingest_assets.cli.new_dialogue import Dialogue
+from ingest_assets.declaration.source import Format, Source
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.decision_text import counted
 from ingest_assets.engine.first_look import FirstLook, Listed, listed, look
 from ingest_assets.errors import ConnectionsFileError, IngestError
 from ingest_assets.files.buckets import bucket_names
 from ingest_assets.files.reading.reader import FormatType
-from ingest_assets.source_declaration import Format, Source
 from ingest_assets.wizard.answers import one_of, problem_of
 
 FORMATS: tuple[str, ...] = get_args(FormatType)

@@ -6,8 +6,8 @@ import click
 
 from ingest_assets.cli.new_preview import column_lines
 from ingest_assets.cli.new_source import Wizard
-from ingest_assets.schema_declaration import SchemaRules
-from ingest_assets.table_terms import PartitionTerm
+from ingest_assets.declaration.schema import SchemaRules
+from ingest_assets.declaration.table_terms import PartitionTerm
 from ingest_assets.wizard import suggestions
 from ingest_assets.wizard.answers import one_of, problem_of, terms
 

@@ -14,7 +14,7 @@ from ingest_assets.cli.main import (
     EXIT_OUT_OF_REACH,
 )
 from ingest_assets.cli.preview_terminal import print_preview
-from ingest_assets.declarations import read_file
+from ingest_assets.declaration.declarations import read_file
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.made_up import made_up_ingestion
 from ingest_assets.engine.preview.page import page

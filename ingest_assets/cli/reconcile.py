@@ -13,7 +13,7 @@ from rich.text import Text
 from ingest_assets.cli.agreement import is_agreed
 from ingest_assets.cli.main import EXIT_FILES_NEED_ATTENTION, EXIT_OUT_OF_REACH
 from ingest_assets.cli.schema_act import by_option
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.decision_text import counted
 from ingest_assets.engine.disagreement import Disagreement, Remedy

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from ingest_assets.age import parse_age
 from ingest_assets.cli.agreement import agreed_note
 from ingest_assets.cli.schema_act import by_option, yes_option
+from ingest_assets.declaration.age import parse_age
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.replay import Choice, plan_replay, replay
 from ingest_assets.engine.replay_text import done_line, plan_json, plan_lines

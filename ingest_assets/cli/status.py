@@ -12,7 +12,7 @@ import click
 from ingest_assets.alerts.message import in_utc
 from ingest_assets.cli.listing import print_rows
 from ingest_assets.cli.main import EXIT_FILES_NEED_ATTENTION
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.ledger import health, table_health
 from ingest_assets.ledger.former import is_former

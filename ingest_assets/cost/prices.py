@@ -8,7 +8,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, ValidationError
 
-from ingest_assets.declared import Declared, UniqueKeyLoader, sentences
+from ingest_assets.declaration.declared import Declared, UniqueKeyLoader, sentences
 from ingest_assets.errors import ConfigurationError
 
 PRICES_FILE = "prices.yaml"

@@ -1,6 +1,6 @@
 """A declaration that changed is taken up, or refused where the table would have to be another."""
 
-from ingest_assets.declared_changes import (
+from ingest_assets.declaration.declared_changes import (
     FieldChange,
     as_applied,
     changes,

@@ -6,7 +6,7 @@ What Dagster has of it is `orchestration.standing_changes`' to take away.
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest_assets.declarations import read_declarations
+from ingest_assets.declaration.declarations import read_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.applied_declaration import known_ingestion
 from ingest_assets.engine.recovery import recover

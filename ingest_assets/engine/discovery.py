@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from ingest_assets.dead_letter_declaration import default_place
+from ingest_assets.declaration.dead_letter import default_place
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.absence import Absence
 from ingest_assets.errors import ObjectStoreError

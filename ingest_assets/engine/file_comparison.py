@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ingest_assets.declaration.source import OnChangedFile
 from ingest_assets.engine.disagreement import Disagreement, Kind, Remedy
 from ingest_assets.engine.kept_comparison import compare_kept
 from ingest_assets.engine.reading_again import (
@@ -11,7 +12,6 @@ from ingest_assets.engine.reading_again import (
     why_unwanted,
 )
 from ingest_assets.ledger.recorded import RecordedFile
-from ingest_assets.source_declaration import OnChangedFile
 from ingest_assets.tables.row_counts import ContentRows
 from ingest_assets.tables.table_state import TableState
 

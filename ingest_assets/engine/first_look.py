@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest_assets.declaration.source import Format, Source
 from ingest_assets.deployment import Deployment
 from ingest_assets.errors import FileContentError, IngestError
 from ingest_assets.files.connections import Connection
@@ -19,7 +20,6 @@ from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import PAGE_FILES, SourceStore
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.union import union
-from ingest_assets.source_declaration import Format, Source
 
 FILES = 3
 FILE_BYTES = 16 * 1024**2

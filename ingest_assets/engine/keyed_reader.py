@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest_assets.declaration.table import Table
+from ingest_assets.declaration.write_mode_problems import why_no_key
 from ingest_assets.errors import FileContentError
 from ingest_assets.files.reading.chunk import (
     RESCUED_DATA,
@@ -20,8 +22,6 @@ from ingest_assets.schema.column import Columns
 from ingest_assets.schema.observed import Observed
 from ingest_assets.schema.types import format_type
 from ingest_assets.schema.value_text import raw_row
-from ingest_assets.table_declaration import Table
-from ingest_assets.write_mode_problems import why_no_key
 
 
 class MergeColumnError(FileContentError):

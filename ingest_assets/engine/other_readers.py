@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
+from ingest_assets.declaration.move_targets import overlap
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.proven_rows import proven
 from ingest_assets.files.pattern import matcher
@@ -12,7 +13,6 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import source_address, source_objects
 from ingest_assets.ledger.source_objects import IngestedFile
 from ingest_assets.ledger.standing import standings
-from ingest_assets.move_targets import overlap
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Whether a file can be read again without loss; no I/O."""
 
+from ingest_assets.declaration.source import OnChangedFile
 from ingest_assets.engine.decision_text import counted
 from ingest_assets.ledger.recorded import RecordedFile
-from ingest_assets.source_declaration import OnChangedFile
 
 READABLE = ("DISCOVERED", "FAILED", "SUCCESS")
 """The states of files whose turn can come."""

@@ -1,5 +1,6 @@
 """What is known of the files' own fields in the course of a batch with a transform."""
 
+from ingest_assets.declaration.transform import needed_columns
 from ingest_assets.engine.schema_state import SchemaState
 from ingest_assets.files.reading.known_source import KnownSource, expected_source
 from ingest_assets.files.reading.made_columns import MadeColumns
@@ -7,7 +8,6 @@ from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.source_shapes import SourceShape
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import columns_from_json, columns_to_json
-from ingest_assets.transform_declaration import needed_columns
 from ingest_assets.transforms.declared_transform import transform_of
 from ingest_assets.transforms.errors import TransformDeclarationError, TransformError
 from ingest_assets.transforms.made import Source

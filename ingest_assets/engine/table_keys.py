@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from ingest_assets.declaration.quality_parameters import ForeignKey
 from ingest_assets.quality.key_set import KeySet
 from ingest_assets.quality.typed_values import UnfitRuleError
-from ingest_assets.quality_parameters import ForeignKey
 from ingest_assets.schema.types import format_type
 from ingest_assets.tables.key_rows import KeyRows
 

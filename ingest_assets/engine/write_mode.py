@@ -1,6 +1,6 @@
 """The declared write mode as the tables take it."""
 
-from ingest_assets.table_declaration import Table
+from ingest_assets.declaration.table import Table
 from ingest_assets.tables.merging import Merge
 from ingest_assets.tables.overwriting import Overwrite
 

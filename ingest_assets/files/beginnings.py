@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from ingest_assets.declaration.source import Format, Source
 from ingest_assets.errors import FileContentError, FileTooLargeError
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
@@ -16,7 +17,6 @@ from ingest_assets.files.reading.json_records import raw_records, shape_of
 from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import SourceStore
-from ingest_assets.source_declaration import Format, Source
 
 MEBIBYTE = 1024**2
 _SMALL_READ = 256 * 1024

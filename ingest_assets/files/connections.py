@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
-from ingest_assets.declared import Declared, UniqueKeyLoader, sentences
+from ingest_assets.declaration.declared import Declared, UniqueKeyLoader, sentences
 from ingest_assets.errors import ConnectionsFileError
 
 CONNECTIONS_FILE = "connections.yaml"

@@ -18,11 +18,11 @@ from typing import Any, BinaryIO
 
 import obstore
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.object_store import HASTY, open_object_store
 from ingest_assets.files.store_errors import explained_writing
-from ingest_assets.source_declaration import Source
 
 REPORT_SUFFIX = ".error.json"
 _PART_BYTES = 16 * 1024**2

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.pattern import matcher
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import SourceStore
-from ingest_assets.source_declaration import Source
 
 
 @dataclass(frozen=True)

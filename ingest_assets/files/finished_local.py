@@ -6,12 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ObjectStoreError, SourceChangedError
 from ingest_assets.files.finished_object import FinishedObject, ObjectState, names_for, taken
 from ingest_assets.files.local_files import etag_of
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store_errors import explained
-from ingest_assets.source_declaration import Source
 
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 """What file systems say that cannot have a file under the other name too."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.source_file import SourceFile
-from ingest_assets.source_declaration import Source
 
 
 class ObjectState(StrEnum):

@@ -8,13 +8,13 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ObjectStoreError
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.finished_object import FinishedObject, ObjectState, names_for, taken
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store_errors import explained
-from ingest_assets.source_declaration import Source
 
 TAG = {"Key": "ingest_assets", "Value": "ingested"}
 TAGS_AT_MOST = 10

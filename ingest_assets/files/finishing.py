@@ -1,11 +1,11 @@
 """Which store does what with its finished objects."""
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.finished_local import LocalFinishing
 from ingest_assets.files.finished_object import Finishing
 from ingest_assets.files.finished_s3 import S3Finishing
-from ingest_assets.source_declaration import Source
 
 
 def finishing(source: Source, connection: Connection, clients: S3Clients) -> Finishing:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ConfigurationError
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
-from ingest_assets.source_declaration import Source
 
 _CREDENTIALS = {
     "env": "AWS_ACCESS_KEY_ID in the environment",

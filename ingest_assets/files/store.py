@@ -19,6 +19,7 @@ import obstore
 from obstore.exceptions import NotFoundError, PermissionDeniedError
 
 from ingest_assets.cost.meter import METER
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import SourceChangedError
 from ingest_assets.files import object_store
 from ingest_assets.files.clients import S3Client, S3Clients
@@ -29,7 +30,6 @@ from ingest_assets.files.reading.opened import Content
 from ingest_assets.files.source_file import SourceFile, is_file, is_text
 from ingest_assets.files.spool import Spool
 from ingest_assets.files.store_errors import explained
-from ingest_assets.source_declaration import Source
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.declaration.source import OnChangedFile
 from ingest_assets.files.finished_object import FinishedObject
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.ledger import changed_files, kept_contents
@@ -14,7 +15,6 @@ from ingest_assets.ledger.leases import LEASE, Holder
 from ingest_assets.ledger.planning import SETTLED, PlannedBatch, arrival
 from ingest_assets.ledger.row_locks import lock_files_of
 from ingest_assets.ledger.source_objects import finished_object
-from ingest_assets.source_declaration import OnChangedFile
 
 
 @dataclass(frozen=True)

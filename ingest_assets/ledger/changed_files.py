@@ -8,8 +8,8 @@ was claimed under.
 
 from sqlalchemy import Connection, text
 
+from ingest_assets.declaration.source import OnChangedFile
 from ingest_assets.ledger import audit
-from ingest_assets.source_declaration import OnChangedFile
 
 REFUSED = "FileChangedError"
 """The `error_type` of a file whose new content the mode `fail` has refused."""

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.deployment import Deployment
 from ingest_assets.errors import ConfigurationError, IngestError, LedgerError, ServiceError
 from ingest_assets.ledger import health, table_health

@@ -5,12 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from ingest_assets.declaration.quality import FILE_RULES, TABLE_RULES, QualityRule
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.reports import FileReport
 from ingest_assets.quality.description import described
 from ingest_assets.quality.result import FileQuality, RuleResult
 from ingest_assets.quality.tally import sentences
-from ingest_assets.quality_declaration import FILE_RULES, TABLE_RULES, QualityRule
 
 _CONSEQUENCES = {
     "fail_file": "A file that breaks it stays out of the table.",

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from ingest_assets.age import parse_age
 from ingest_assets.decision_errors import ReplayRefusedError
+from ingest_assets.declaration.age import parse_age
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.replay import Choice, ReplayPlan, plan_replay, replay
 from ingest_assets.engine.replay_text import done_line, plan_lines

@@ -9,6 +9,7 @@ import dagster as dg
 # an instance tells the latest execution of a check.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.deployment import Deployment
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger import arrived
@@ -17,7 +18,6 @@ from ingest_assets.orchestration.names import asset_key
 from ingest_assets.orchestration.quality_reporting import table_evaluation, table_rules
 from ingest_assets.quality.result import RuleResult
 from ingest_assets.quality.whole_table import Arrived, freshness, volume
-from ingest_assets.quality_declaration import QualityRule
 
 TOLD_EVERY = timedelta(hours=1)
 """By upkeep, where nothing changes: a point of the plot an hour."""

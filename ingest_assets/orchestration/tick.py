@@ -14,7 +14,7 @@ from functools import partial
 
 import dagster as dg
 
-from ingest_assets.declared_changes import changes_line
+from ingest_assets.declaration.declared_changes import changes_line
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.applied_declaration import follow_declaration
 from ingest_assets.engine.arrivals import Arrivals, find_files

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.rule_values import duration_text
-from ingest_assets.quality_declaration import QualityRule
 
 _VALUES_SHOWN = 10
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.description import described
-from ingest_assets.quality_declaration import QualityRule
 from ingest_assets.schema.value_text import raw_row
 
 _SCHEMA = pa.schema([("source_row", pa.int64()), ("raw", pa.binary()), ("reason", pa.string())])

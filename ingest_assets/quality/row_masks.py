@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.rule_values import whole
 from ingest_assets.quality.typed_values import UnfitRuleError, accepted_value, end_value
-from ingest_assets.quality_declaration import QualityRule
 from ingest_assets.schema.types import format_type
 
 Masking = Callable[[pa.Table], pa.ChunkedArray]

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from ingest_assets.declaration.quality import TABLE_RULES, QualityRule
 from ingest_assets.quality.expressions import Expressions
 from ingest_assets.quality.row_masks import MASKED, Masking, check_columns, masking
 from ingest_assets.quality.typed_values import UnfitRuleError
-from ingest_assets.quality_declaration import TABLE_RULES, QualityRule
 from ingest_assets.schema.types import format_type
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-from ingest_assets.age import parse_age
+from ingest_assets.declaration.age import parse_age
 from ingest_assets.schema.names import column_name
 
 _NAME_CHARACTERS = 60

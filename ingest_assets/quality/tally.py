@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.description import described, listed
 from ingest_assets.quality.result import ROW_NUMBERS, SAMPLE_CHARACTERS, SAMPLES, RuleResult
-from ingest_assets.quality_declaration import QualityRule
 
 SOURCE_ROW = "_source_row"
 _SQL_COLUMNS_SHOWN = 3

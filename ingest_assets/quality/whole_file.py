@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from statistics import median
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.description import described
 from ingest_assets.quality.result import RuleResult
 from ingest_assets.quality.tally import made
-from ingest_assets.quality_declaration import QualityRule
 
 
 def row_count(rule: QualityRule, rows: int) -> RuleResult:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.description import described
 from ingest_assets.quality.result import RuleResult
 from ingest_assets.quality.rule_values import duration_text
 from ingest_assets.quality.tally import made
-from ingest_assets.quality_declaration import QualityRule
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from pyiceberg.transforms import (
 )
 from pyiceberg.types import DoubleType, FloatType, NestedField
 
+from ingest_assets.declaration.table import Table
+from ingest_assets.declaration.table_terms import PartitionTerm, SortTerm
 from ingest_assets.errors import TableLayoutError, TableOwnershipError
-from ingest_assets.table_declaration import Table
-from ingest_assets.table_terms import PartitionTerm, SortTerm
 
 _FIRST_PARTITION_ID = 1000
 _PLAIN: dict[str, Transform[Any, Any]] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ingest_assets.declared import did_you_mean
+from ingest_assets.declaration.declared import did_you_mean
 from ingest_assets.schema.names import column_name
 from ingest_assets.transforms.errors import TransformDeclarationError
 from ingest_assets.transforms.session import SOURCE, session

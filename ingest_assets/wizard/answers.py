@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ingest_assets.declared import did_you_mean
+from ingest_assets.declaration.declared import did_you_mean
 from ingest_assets.ingestion import Ingestion, problems_of
 
 _PLACE = "attributes."

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ingest_assets.declarations import COMPONENT_TYPE
+from ingest_assets.declaration.declarations import COMPONENT_TYPE
 
 SAID: Mapping[str, str] = {
     "name": "Also the name of the partitions, and of the sensor or schedule.",

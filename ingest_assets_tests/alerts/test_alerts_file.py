@@ -9,7 +9,7 @@ import yaml
 from ingest_assets.alerts.alerts_file import channel_of, load_alerts
 from ingest_assets.alerts.channels import Alerts, Slack, Smtp, Sns, Webhook
 from ingest_assets.alerts.errors import AlertsFileError
-from ingest_assets.declarations import read_declarations
+from ingest_assets.declaration.declarations import read_declarations
 from ingest_assets_tests.end_to_end.workshop import attributes, declare
 
 WHOLE = """

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from signal import Signals
 
+from ingest_assets.declaration.maintenance import Maintenance
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine import maintenance
 from ingest_assets.engine.chores import Chore
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.maintenance_declaration import Maintenance
 
 MEANWHILE = (Chore.COMPACT, Chore.MANIFESTS, Chore.EXPIRE)
 """Not the orphans: on a later day's clock the files of now are old."""

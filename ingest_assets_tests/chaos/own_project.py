@@ -12,7 +12,7 @@ from signal import Signals
 import dagster as dg
 
 from ingest_assets.components import S3ToIceberg
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.engine import steps
 from ingest_assets.engine.steps import Step
 from ingest_assets.orchestration.io_manager import IcebergIOManager

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingest_assets.declarations import load_declarations
+from ingest_assets.declaration.declarations import load_declarations
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.wizard.answers import problem_of
 from ingest_assets.wizard.templates import TEMPLATES

@@ -12,7 +12,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-from ingest_assets.declared_changes import NewTableNeededError
+from ingest_assets.declaration.declared_changes import NewTableNeededError
 from ingest_assets.engine import steps
 from ingest_assets.engine.deletion import DeletionRefusedError, plan_deletion
 from ingest_assets.errors import TableOwnershipError

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.store import SourceStore
-from ingest_assets.source_declaration import Source
 from ingest_assets_tests.conftest import S3Server
 
 OpenStore = Callable[..., SourceStore]

@@ -12,6 +12,7 @@ from typing import Any
 import cramjam
 import pytest
 
+from ingest_assets.declaration.source import Format, Source
 from ingest_assets.files.beginnings import (
     Beginnings,
     Limits,
@@ -21,7 +22,6 @@ from ingest_assets.files.beginnings import (
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
 from ingest_assets.files.reading.opened import Content
-from ingest_assets.source_declaration import Format, Source
 
 RANDOM = Random(7)
 RECORDS = [{"id": number, "text": RANDOM.randbytes(150).hex()} for number in range(3000)]

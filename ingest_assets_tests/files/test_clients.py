@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ObjectStoreError, ServiceError, SourceChangedError
 from ingest_assets.files.clients import MAX_AGE, S3Clients
 from ingest_assets.files.connections import Connection
@@ -15,7 +16,6 @@ from ingest_assets.files.finishing import finishing
 from ingest_assets.files.notifications.queue import Queue
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import SourceStore
-from ingest_assets.source_declaration import Source
 from ingest_assets_tests.aws_server import AwsServer
 from ingest_assets_tests.conftest import S3Server
 

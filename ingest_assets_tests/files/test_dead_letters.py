@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ObjectStoreError
 from ingest_assets.files.clients import S3Clients
 from ingest_assets.files.connections import Connection
@@ -19,7 +20,6 @@ from ingest_assets.files.dead_letters import (
     left_out,
 )
 from ingest_assets.files.store_errors import NotWritableError
-from ingest_assets.source_declaration import Source
 from ingest_assets_tests.conftest import S3Server
 
 ODD_KEYS = [

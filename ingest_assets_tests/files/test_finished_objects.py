@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ObjectStoreError
 from ingest_assets.files import clients
 from ingest_assets.files.clients import S3Clients
@@ -14,7 +15,6 @@ from ingest_assets.files.finished_object import FinishedObject, ObjectState
 from ingest_assets.files.finishing import finishing
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import SourceStore
-from ingest_assets.source_declaration import Source
 from ingest_assets_tests.conftest import S3Server
 
 GONE = FinishedObject(ObjectState.GONE)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.errors import ObjectStoreError, SourceChangedError
 from ingest_assets.files import store as store_module
 from ingest_assets.files.discovery import wanted_pages
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.files.store import SourceStore
-from ingest_assets.source_declaration import Source
 from ingest_assets_tests.conftest import S3Server
 from ingest_assets_tests.files.conftest import OpenStore
 

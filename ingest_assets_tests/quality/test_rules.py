@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.quality.expressions import Expressions
 from ingest_assets.quality.file_checks import FileChecks
 from ingest_assets.quality.group_checks import ApartError, judge_together
 from ingest_assets.quality.key_set import KeySet
 from ingest_assets.quality.result import FileQuality
 from ingest_assets.quality.rule_set import RuleSet
-from ingest_assets.quality_declaration import QualityRule
 
 SCHEMA = pa.schema(
     [

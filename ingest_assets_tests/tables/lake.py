@@ -11,8 +11,8 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
+from ingest_assets.declaration.table_terms import PartitionTerm, SortTerm
 from ingest_assets.schema.column import Column, Columns
-from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.tables.commit import Committed, Prepared, commit
 from ingest_assets.tables.data_files import DataFileWriter
 from ingest_assets.tables.layout import TableLayout

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.declared import UniqueKeyLoader
+from ingest_assets.declaration.declared import UniqueKeyLoader
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.wizard.answers import answers_of, attributes_of, problem_of, terms
 from ingest_assets.wizard.declaration_text import OTHERS, SAID, declaration_text

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from ingest_assets.declaration.table import Table
 from ingest_assets.engine.preview.section import counted
 from ingest_assets.engine.preview.trial import Trial, TriedFile
 from ingest_assets.engine.write_mode import mode_of
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.quality.description import listed
-from ingest_assets.table_declaration import Table
 from ingest_assets.tables.overwriting import Overwrite, Source
 
 

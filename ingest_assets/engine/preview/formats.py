@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ingest_assets.declaration.source import Format
 from ingest_assets.engine.preview.source_report import FormatSeen
 from ingest_assets.engine.preview.trial import TriedFile
 from ingest_assets.errors import IngestError
 from ingest_assets.files.beginnings import Beginnings
 from ingest_assets.files.reading.detection import Detected, detect
 from ingest_assets.files.source_file import SourceFile
-from ingest_assets.source_declaration import Format
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ingest_assets.dead_letter_declaration import default_place
+from ingest_assets.declaration.dead_letter import default_place
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.discovery import dead_letters_in
 from ingest_assets.engine.preview.services import Services

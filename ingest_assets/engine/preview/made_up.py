@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from ingest_assets.declarations import COMPONENT_TYPE
+from ingest_assets.declaration.declarations import COMPONENT_TYPE
 from ingest_assets.errors import DeclarationError
 from ingest_assets.ingestion import Ingestion, problems_of
 from ingest_assets.schema.names import column_name

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest_assets.cost.workload import files_a_batch
+from ingest_assets.declaration.source import Format
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview import seen
 from ingest_assets.engine.preview.cost import arrivals_of, with_cost
@@ -27,7 +28,6 @@ from ingest_assets.errors import IngestError, ObjectStoreError
 from ingest_assets.files.beginnings import MEBIBYTE, Beginnings, Limits
 from ingest_assets.files.source_file import SourceFile
 from ingest_assets.ingestion import Ingestion
-from ingest_assets.source_declaration import Format
 
 FILES = 10
 SAMPLE_ROWS = 5

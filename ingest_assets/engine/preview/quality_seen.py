@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from ingest_assets.declaration.quality import QualityRule
 from ingest_assets.engine.preview.report import CheckSeen
 from ingest_assets.engine.preview.trial import Trial
 from ingest_assets.quality.description import described
 from ingest_assets.quality.result import FileQuality, RuleResult
 from ingest_assets.quality.tally import where
-from ingest_assets.quality_declaration import QualityRule
 
 _FATES = {
     "fail_file": "such a file stays out",

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest_assets.declaration.quality import TABLE_RULES, QualityRule
 from ingest_assets.engine.batch_quality import BatchQuality, open_quality
 from ingest_assets.engine.preview.opened_table import OpenedTable
 from ingest_assets.engine.preview.services import Services
 from ingest_assets.ingestion import Ingestion
 from ingest_assets.ledger.batches import ClaimedBatch, ClaimedFile
 from ingest_assets.ledger.outcomes import FileOutcome
-from ingest_assets.quality_declaration import TABLE_RULES, QualityRule
 
 
 @dataclass(frozen=True)

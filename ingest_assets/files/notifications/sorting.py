@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.notifications.message import Event, Message, read
 from ingest_assets.files.source_file import is_file, is_text
-from ingest_assets.source_declaration import Source
 
 
 class Kind(StrEnum):

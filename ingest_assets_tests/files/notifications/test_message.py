@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.files.notifications.message import Content, Event, Happened, Message, read
 from ingest_assets.files.notifications.sorting import Kind, sort_message
 from ingest_assets.files.pattern import matcher
-from ingest_assets.source_declaration import Source
 from ingest_assets_tests.aws_server import s3_event
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_assets.change_rules import RULES, Effect, Rule
+from ingest_assets.declaration.change_rules import RULES, Effect, Rule
 from ingest_assets.errors import ConfigurationError
 from ingest_assets.ingestion import Ingestion
 

@@ -10,14 +10,14 @@ import yaml
 from ingest_assets.alerts.alerts_file import ALERTS_FILE, load_alerts, unknown_channel
 from ingest_assets.alerts.channels import Sns
 from ingest_assets.alerts.errors import AlertsFileError
-from ingest_assets.dead_letter_problems import dead_letter_problems
-from ingest_assets.declared import UniqueKeyLoader, did_you_mean
+from ingest_assets.declaration.dead_letter_problems import dead_letter_problems
+from ingest_assets.declaration.declared import UniqueKeyLoader, did_you_mean
+from ingest_assets.declaration.move_targets import target_problems
+from ingest_assets.declaration.quality_problems import quality_problems
 from ingest_assets.errors import ConnectionsFileError, DeclarationError
 from ingest_assets.files.connections import load_connections
 from ingest_assets.files.notifications.queue_address import queue_identity
 from ingest_assets.ingestion import Declaration, Ingestion, problems_of
-from ingest_assets.move_targets import target_problems
-from ingest_assets.quality_problems import quality_problems
 
 COMPONENT_TYPE = "ingest_assets.components.S3ToIceberg"
 FILE_NAME = "defs.yaml"

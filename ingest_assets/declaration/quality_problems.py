@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+from ingest_assets.declaration.quality import TABLE_RULES
 from ingest_assets.files.reading.chunk import rows_schema
 from ingest_assets.ingestion import Declaration
 from ingest_assets.quality.expressions import Expressions
 from ingest_assets.quality.rule_set import RuleSet
 from ingest_assets.quality.typed_values import UnfitRuleError
-from ingest_assets.quality_declaration import TABLE_RULES
 
 
 def quality_problems(declarations: Sequence[Declaration]) -> list[str]:

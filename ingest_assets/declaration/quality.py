@@ -17,9 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ingest_assets.declared import Declared
-from ingest_assets.quality.rule_values import ColumnNames, slug
-from ingest_assets.quality_parameters import (
+from ingest_assets.declaration.declared import Declared
+from ingest_assets.declaration.quality_parameters import (
     Accepted,
     ForeignKey,
     Freshness,
@@ -31,6 +30,7 @@ from ingest_assets.quality_parameters import (
     Unique,
     Volume,
 )
+from ingest_assets.quality.rule_values import ColumnNames, slug
 
 OnFail = Literal["fail_file", "reject_rows", "warn"]
 Severity = Literal["error", "warn"]

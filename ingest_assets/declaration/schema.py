@@ -5,7 +5,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from ingest_assets.declared import Declared, refuse_doubles
+from ingest_assets.declaration.declared import Declared, refuse_doubles
 from ingest_assets.schema.column import Column, Columns
 from ingest_assets.schema.names import column_name
 from ingest_assets.schema.types import format_type, parse_type

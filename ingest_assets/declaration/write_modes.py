@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
-from ingest_assets.declared import Declared, refuse_doubles
+from ingest_assets.declaration.declared import Declared, refuse_doubles
 from ingest_assets.schema.names import column_name
 
 WriteMode = Literal["append", "overwrite", "merge"]

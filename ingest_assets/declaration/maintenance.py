@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt, field_validator
 
-from ingest_assets.age import parse_age
-from ingest_assets.declared import Declared
-from ingest_assets.schedule_declaration import Schedule
+from ingest_assets.declaration.age import parse_age
+from ingest_assets.declaration.declared import Declared
+from ingest_assets.declaration.schedule import Schedule
 
 _YOUNGEST_ORPHAN = timedelta(days=1)
 

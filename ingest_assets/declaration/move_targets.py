@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+from ingest_assets.declaration.source import Source
 from ingest_assets.ingestion import Declaration, Ingestion
-from ingest_assets.source_declaration import Source
 
 
 def target_problems(declarations: Sequence[Declaration]) -> list[str]:

@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 from pydantic import Field, field_validator, model_validator
 
-from ingest_assets.declared import refuse_doubles
-from ingest_assets.table_terms import PartitionTerm, SortTerm
-from ingest_assets.write_modes import WriteRules
+from ingest_assets.declaration.declared import refuse_doubles
+from ingest_assets.declaration.table_terms import PartitionTerm, SortTerm
+from ingest_assets.declaration.write_modes import WriteRules
 
 
 class Table(WriteRules):

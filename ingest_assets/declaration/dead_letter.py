@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from ingest_assets.declared import Declared
-from ingest_assets.source_declaration import checked_address
+from ingest_assets.declaration.declared import Declared
+from ingest_assets.declaration.source import checked_address
 
 _NO_PATH = re.compile(r"[\x00-\x1f\x7f%]|//|(^|/)\.\.?(/|$)")
 

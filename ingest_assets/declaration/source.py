@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from ingest_assets.declared import Declared
+from ingest_assets.declaration.declared import Declared
 from ingest_assets.files.pattern import matcher
 from ingest_assets.files.reading.reader import FormatType, Reader, reader_for, validate_options
 

@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
+from ingest_assets.declaration.schema import SchemaRules
+from ingest_assets.declaration.source import OnChangedFile
+from ingest_assets.declaration.write_modes import WriteRules
 from ingest_assets.schema.column import Columns
 from ingest_assets.schema.types import format_type
-from ingest_assets.schema_declaration import SchemaRules
-from ingest_assets.source_declaration import OnChangedFile
-from ingest_assets.write_modes import WriteRules
 
 
 def contradiction(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from ingest_assets.declared import Declared
+from ingest_assets.declaration.declared import Declared
 from ingest_assets.quality.rule_values import (
     AcceptedValues,
     Amount,

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 import ingest_assets
-from ingest_assets.change_rules import RULES, Effect, docs_table, rule_of
-from ingest_assets.declared_changes import as_applied, changes, kept
+from ingest_assets.declaration.change_rules import RULES, Effect, docs_table, rule_of
+from ingest_assets.declaration.declared_changes import as_applied, changes, kept
 from ingest_assets.ingestion import Ingestion
-from ingest_assets_tests.test_declarations import EVERY_FIELD, REQUIRED, _leaves
+from ingest_assets_tests.declaration.test_declarations import EVERY_FIELD, REQUIRED, _leaves
 
 PAGE = Path(ingest_assets.__file__).parents[1] / "docs" / "declaration.md"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest_assets.declarations import read_declarations
+from ingest_assets.declaration.declarations import read_declarations
 from ingest_assets_tests.end_to_end.workshop import attributes, declare
 
 FUNCTIONS = "ingest_assets_tests.end_to_end.transform_functions"

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ingest_assets.declarations import load_declarations, read_declarations
+from ingest_assets.declaration.declarations import load_declarations, read_declarations
+from ingest_assets.declaration.quality import KINDS, QualityRule
+from ingest_assets.declaration.schedule import Schedule
 from ingest_assets.deployment import Deployment
 from ingest_assets.errors import (
     ConnectionsFileError,
@@ -20,8 +22,6 @@ from ingest_assets.errors import (
 )
 from ingest_assets.files.connections import Connection, load_connections
 from ingest_assets.ingestion import Ingestion, problems_of
-from ingest_assets.quality_declaration import KINDS, QualityRule
-from ingest_assets.schedule_declaration import Schedule
 from ingest_assets.settings import Settings
 
 EVERY_FIELD = """
@@ -636,7 +636,7 @@ def test_a_declaration_cannot_be_changed_afterwards() -> None:
         ingestion.name = "others"  # type: ignore[misc]
 
 
-DOCUMENTED = (Path(__file__).parents[1] / "docs/declaration.md").read_text()
+DOCUMENTED = (Path(__file__).parents[2] / "docs/declaration.md").read_text()
 
 
 def test_the_documented_declaration_and_its_columns_hold(tmp_path: Path) -> None:
@@ -845,7 +845,7 @@ def test_a_rule_whose_sql_does_not_parse_is_found_without_declared_columns(tmp_p
 
 
 def test_every_rule_stands_in_the_documentation_and_every_example_there_holds() -> None:
-    docs = Path(__file__).parent.parent / "docs"
+    docs = Path(__file__).parents[2] / "docs"
     examples = re.findall(r"^\| `(\{.+\})` \|", (docs / "quality.md").read_text(), re.MULTILINE)
     rules = [QualityRule.model_validate(yaml.safe_load(example)) for example in examples]
     assert {rule.kind for rule in rules} == set(KINDS)

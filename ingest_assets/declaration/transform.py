@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from ingest_assets.declaration.schema import SchemaRules
+from ingest_assets.declaration.table import Table
+from ingest_assets.declaration.table_terms import PartitionTerm, SortTerm
 from ingest_assets.files.reading.known_source import KnownSource
 from ingest_assets.files.reading.reader import Reader
 from ingest_assets.files.reading.transformed import TransformedReader
-from ingest_assets.schema_declaration import SchemaRules
-from ingest_assets.table_declaration import Table
-from ingest_assets.table_terms import PartitionTerm, SortTerm
 from ingest_assets.transforms.declared_transform import lacking, transform_of
 from ingest_assets.transforms.errors import TransformDeclarationError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest_assets.table_terms import PartitionTerm, SortTerm
+from ingest_assets.declaration.table_terms import PartitionTerm, SortTerm
 
 
 @pytest.mark.parametrize(

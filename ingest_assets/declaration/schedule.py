@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import field_validator
 
-from ingest_assets.declared import Declared
+from ingest_assets.declaration.declared import Declared
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
