@@ -167,6 +167,8 @@ def ask_format(wizard: Wizard) -> None:
     if detected and known and detected != known:
         click.echo(f"  Expected was {known}.")
         wizard.defaults["format.type"] = detected
+    if not (detected or known):
+        click.echo("  No file says what its format is.")
     type_ = wizard.ask(
         "format.type", "Format", detected or "json", parse=_format_type, known=FORMATS
     )

@@ -11,7 +11,7 @@ from ingest_assets.quality.refusal import QualityError, RejectedByRulesError
 WAY_OUT = (
     "Mend the file and upload it again under its key; or, after a change elsewhere (the "
     "declaration's format, transform, quality or max_rejected_ratio, a service), read it again "
-    "with `ingest-assets replay`, or materialize its partition."
+    "with `ingest-assets replay INGESTION --status DEAD_LETTER`, or materialize its partition."
 )
 
 _JUDGED = (QualityError, RejectedByRulesError)

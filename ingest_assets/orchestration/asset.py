@@ -62,7 +62,8 @@ def _description(ingestion: Ingestion) -> str:
         f"{said}Rows of the {ingestion.format.type} files under `{ingestion.source.uri}`, one "
         "partition a file. Green: the file's rows are in the table. Red: they are not, and the "
         "failed check says why. Materializing a partition reads its file again and replaces its "
-        f"rows. Rows that could not be read are in `{ingestion.table.identifier}__rejected`."
+        "rows. Rows that could not be read, or that a rule keeps out, are in "
+        f"`{ingestion.table.identifier}__rejected`."
     )
 
 

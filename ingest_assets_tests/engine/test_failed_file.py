@@ -13,7 +13,7 @@ EARLIER = " The rows that it brought earlier stay in the table."
 WAY_OUT = (
     " Mend the file and upload it again under its key; or, after a change elsewhere (the "
     "declaration's format, transform, quality or max_rejected_ratio, a service), read it again "
-    "with `ingest-assets replay`, or materialize its partition."
+    "with `ingest-assets replay INGESTION --status DEAD_LETTER`, or materialize its partition."
 )
 
 
