@@ -5,6 +5,7 @@ Each lives in a short folder of its own under the temporary directory and ends w
 
 import itertools
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,11 @@ from ingest_assets.ledger.server import EmbeddedPostgres
 from ingest_assets.ledger.tables import deployment
 
 _numbers = itertools.count(1)
+
+# A script's background job begins with SIGINT ignored, and so would all that tests start. Dagster
+# makes SIGTERM the same (`dagster._utils.interrupts`, 1.13), and then nothing could be ended.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
