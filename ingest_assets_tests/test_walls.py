@@ -29,7 +29,7 @@ _WALLS = {
     "boto3": ("files/",),
     "botocore": ("files/",),
     "pyiceberg": ("tables/",),
-    "duckdb": ("tables/", "quality/", "transforms/"),
+    "duckdb": ("tables/", "quality/", "transforms/", "locked_duckdb.py"),
     "prometheus_client": ("metrics/",),
     "sqlalchemy": ("ledger/",),
     "psycopg2": ("ledger/",),

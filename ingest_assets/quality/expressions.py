@@ -1,7 +1,6 @@
 """SQL over rows where they are: expressions that hold for a row or do not, and hashes of keys.
 
-duckdb reads the Arrow data in place, in a database in memory that can reach neither files nor the
-network, loads no extension and sees no Python variable, on one thread.
+duckdb reads the Arrow data in place.
 """
 
 import threading
@@ -13,16 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
+from ingest_assets.locked_duckdb import locked_duckdb, quoted
 from ingest_assets.quality.typed_values import UnfitRuleError
 
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 1,
-    "memory_limit": "256MB",
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "python_enable_replacements": False,
-}
 _SOURCE = "source"
 
 
@@ -35,13 +27,7 @@ class Expressions:
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         if self._database is None:
-            database = duckdb.connect(config=_SETTINGS)
-            database.execute("LOAD icu")  # is part of the wheel, and has the time zones
-            database.execute("SET TimeZone = 'UTC'")
-            database.execute("SET temp_directory = ''")
-            database.execute("SET enable_external_access = false")
-            database.execute("SET lock_configuration = true")
-            self._database = database
+            self._database = locked_duckdb("256MB")
         return self._database
 
     @contextmanager
@@ -64,7 +50,7 @@ class Expressions:
             try:
                 source = database.table(_SOURCE)
                 columns = ", ".join(
-                    f"{_quoted(name)} {type_}"
+                    f"{quoted(name)} {type_}"
                     for name, type_ in zip(source.columns, source.types, strict=True)
                 )
                 # A CHECK has no subqueries, aggregates or windows, and neither has a rule.
@@ -119,15 +105,11 @@ class Expressions:
         A value has the same ones in every type that Iceberg promotes its type to; duckdb hashes -1
         as `integer` otherwise than as `bigint`.
         """
-        asked = ", ".join(_widest(_quoted(name), rows.schema.field(name).type) for name in columns)
+        asked = ", ".join(_widest(quoted(name), rows.schema.field(name).type) for name in columns)
         with self._over(rows.select(list(columns))) as database:
             found = database.sql(f"SELECT hash({asked}) AS h FROM {_SOURCE}").to_arrow_table()
         hashes: np.ndarray = found["h"].to_numpy()
         return hashes
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _widest(column: str, type_: pa.DataType) -> str:

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingest_assets.locked_duckdb import locked_duckdb, quoted
 from ingest_assets.tables.lineage import MODIFIED_AT
 
 ARRIVAL = (MODIFIED_AT.name, "_source_file", "_source_row")
@@ -20,12 +21,6 @@ ARRIVAL = (MODIFIED_AT.name, "_source_file", "_source_row")
 
 COMING, PRESENT, DELETED = 2, 1, 0
 """Where a contender is: among the batch's rows, in the table, or in `tables.deleted_keys`."""
-
-_SETTINGS: dict[str, str | int | float | list[str]] = {
-    "threads": 1,
-    "memory_limit": "256MB",
-    "preserve_insertion_order": False,
-}
 
 
 class Contenders:
@@ -40,9 +35,9 @@ class Contenders:
         self.columns = (*key, *order, *ARRIVAL)
         self._is_made = False
         self._types = pa.schema([])
-        self._keys = ", ".join(_quoted(name) for name in key)
+        self._keys = ", ".join(quoted(name) for name in key)
         self._order = ", ".join(
-            [f"{_quoted(name)} DESC NULLS LAST" for name in (*order, *ARRIVAL)] + ["_origin DESC"]
+            [f"{quoted(name)} DESC NULLS LAST" for name in (*order, *ARRIVAL)] + ["_origin DESC"]
         )
 
     def come(self, file: int, start: int, rows: pa.Table, gone: pa.ChunkedArray) -> None:
@@ -113,15 +108,11 @@ class Contenders:
         return rows.select(self.columns).add_column(0, "_row", numbers)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 @contextmanager
 def contenders(key: Sequence[str], order_by: str | None) -> Iterator[Contenders]:
     """None yet; what does not fit into memory is in a temporary folder until the block ends."""
     with (
         TemporaryDirectory(prefix="ingest-") as folder,
-        duckdb.connect(config={**_SETTINGS, "temp_directory": folder}) as database,
+        locked_duckdb("256MB", folder, keeps_order=False) as database,
     ):
         yield Contenders(database, key, order_by)

@@ -14,15 +14,11 @@ import pyarrow as pa
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
+from ingest_assets.locked_duckdb import locked_duckdb
 from ingest_assets.tables.catalog_errors import reachable
 from ingest_assets.tables.live_rows import live_rows
 
 _NUMBERS = ("_file_id", "_content_id", "_source_row")
-_SETTINGS: dict[str, str | int | float | list[str]] = {
-    "threads": 1,
-    "memory_limit": "256MB",
-    "preserve_insertion_order": False,
-}
 _MAKE = "CREATE TABLE found (_file_id BIGINT, _content_id BIGINT, _source_row BIGINT)"
 _COUNT = """
     CREATE TABLE counted AS
@@ -87,7 +83,7 @@ def row_counts(table: Table, spool: Path) -> Iterator[RowCounts]:
 
 @contextmanager
 def _database(folder: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(config={**_SETTINGS, "temp_directory": folder}) as database:
+    with locked_duckdb("256MB", folder, keeps_order=False) as database:
         database.execute(_MAKE)
         yield database
 

@@ -14,18 +14,8 @@ import duckdb
 import pyarrow as pa
 
 from ingest_assets.decision_errors import ReshapeRefusedError
+from ingest_assets.locked_duckdb import locked_duckdb
 
-_SETTINGS = {
-    "TimeZone": "UTC",
-    "threads": 1,
-    "memory_limit": "512MB",
-    "temp_directory": "",
-    "preserve_insertion_order": True,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "enable_external_access": False,
-    "lock_configuration": True,
-}
 _ROW_BY_ROW = {"PROJECTION", "PYTHON_ARROW_SCAN"}
 _NOT_EMPTY = ("modifiers", "where_clause", "group_expressions", "having", "sample", "qualify")
 
@@ -41,10 +31,8 @@ class RowExpression:
         """
         self._column = column
         self._query = f"SELECT ({sql}\n) AS value FROM source"
-        self._connection = duckdb.connect()
+        self._connection = locked_duckdb("512MB")
         try:
-            for name, value in _SETTINGS.items():
-                self._connection.execute(f"SET {name} = {value!r}")
             self._check_tree()
             # Over no rows at all duckdb would plan no scan.
             self._connection.register("source", _one_row(schema))
@@ -100,7 +88,7 @@ class RowExpression:
                 raise self._refused(f"it has a {kind.lower()}")
 
     def _check_plan(self) -> None:
-        [(_, text)] = self._rows(f"EXPLAIN (FORMAT JSON) {self._query}")
+        text = dict(self._rows(f"EXPLAIN (FORMAT JSON) {self._query}"))["physical_plan"]
         steps = [name for node in json.loads(text) for name in _steps(node)]
         if strange := set(steps) - _ROW_BY_ROW:
             raise self._refused(f"it needs more than one row ({', '.join(sorted(strange))})")

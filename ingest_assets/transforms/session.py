@@ -9,24 +9,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
+from ingest_assets.locked_duckdb import locked_duckdb
+
 SOURCE = "source"
-_SETTINGS: dict[str, Any] = {
-    "TimeZone": "UTC",
-    "threads": 1,
-    "memory_limit": "512MB",
-    "temp_directory": "",
-    "preserve_insertion_order": True,
-    "explain_output": "all",
-    # Else SQL could name the variables of this program as tables.
-    "python_enable_replacements": False,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "enable_external_access": False,
-    "lock_configuration": True,
-}
 _BATCH_ROWS = 65_536
 
 
@@ -34,9 +21,7 @@ class Session:
     """One locked duckdb. `folder` is where it may put what exceeds its memory; none: nowhere."""
 
     def __init__(self, folder: str = "") -> None:
-        self._connection = duckdb.connect()
-        for name, value in (_SETTINGS | {"temp_directory": folder}).items():
-            self._connection.execute(f"SET {name} = {value!r}")
+        self._connection = locked_duckdb("512MB", folder)
 
     def close(self) -> None:
         """Its memory is given back."""
