@@ -18,7 +18,7 @@ from ingest_assets.declaration.declarations import read_file
 from ingest_assets.deployment import Deployment
 from ingest_assets.engine.preview.made_up import made_up_ingestion
 from ingest_assets.engine.preview.page import page
-from ingest_assets.engine.preview.preview import FILES, preview
+from ingest_assets.engine.preview.preview import FILES, MOST_FILES, preview
 from ingest_assets.engine.preview.report import Preview
 from ingest_assets.errors import DeclarationError
 from ingest_assets.files.reading.reader import FormatType
@@ -45,7 +45,7 @@ _MADE_UP = ("connection", "pattern", "format_type", "options", "table")
 )
 @click.option("--option", "options", multiple=True, help="With --uri: a format option, k=v.")
 @click.option("--table", help="With --uri: namespace.table; raw.<name> if it is left out.")
-@click.option("--files", default=FILES, show_default=True, type=click.IntRange(min=1))
+@click.option("--files", default=FILES, show_default=True, type=click.IntRange(1, MOST_FILES))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, see docs/preview.md.")
 @click.option(
     "--html",

@@ -10,7 +10,7 @@ from pydantic import Field
 from ingest_assets.deployment import Deployment, DeploymentSource
 from ingest_assets.engine.preview.markdown import markdown_sections
 from ingest_assets.engine.preview.page import page
-from ingest_assets.engine.preview.preview import FILES, preview
+from ingest_assets.engine.preview.preview import FILES, MOST_FILES, preview
 from ingest_assets.engine.preview.report import Preview
 from ingest_assets.engine.preview.sections import headline, verdict
 from ingest_assets.errors import IngestError
@@ -27,7 +27,9 @@ class PreviewConfig(dg.Config):
     """What is previewed."""
 
     ingestion: str = Field(description="The name of the ingestion.")
-    files: int = Field(default=FILES, ge=1, description="So many files are read, the first ones.")
+    files: int = Field(
+        default=FILES, ge=1, le=MOST_FILES, description="So many files are read, the first ones."
+    )
 
 
 def build_preview_job(deployment: DeploymentSource = Deployment.from_env) -> dg.JobDefinition:

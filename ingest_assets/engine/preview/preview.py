@@ -30,6 +30,8 @@ from ingest_assets.files.source_file import SourceFile
 from ingest_assets.ingestion import Ingestion
 
 FILES = 10
+MOST_FILES = 1000
+"""Of which what was seen is kept in memory, until the report is written."""
 SAMPLE_ROWS = 5
 READ_BYTES = 32 * MEBIBYTE
 """Of all files together; of each no less than `_LEAST_BYTES`."""
