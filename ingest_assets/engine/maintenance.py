@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _TRIES = 5
+"""As many maintenances would have to expire what this one has loaded, one after the other."""
 
 
 def plan(

@@ -8,6 +8,7 @@ that only sleeps can never commit afterwards, and the table is asked once more.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ingest_assets.deployment import Deployment
 from ingest_assets.ingestion import Ingestion
@@ -117,7 +118,8 @@ def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token:
             outcomes.release(connection, batch_id, token, note="its worker was gone", crashed=True)
         return False
     if rejecting:
-        restore_rejected(deployment.catalog, identifier, batch_id, rejecting)
+        is_held = partial(_is_held, deployment, batch_id, token)
+        restore_rejected(deployment.catalog, identifier, batch_id, rejecting, is_held)
     logger.info("Batch %s is in %s: its files are SUCCESS", batch_id, identifier)
     with deployment.ledger.transaction() as connection:
         outcomes.finish(
@@ -128,6 +130,11 @@ def _resolve(deployment: Deployment, ingestion: Ingestion, batch_id: str, token:
             backoff=ingestion.retries.waits,
         )
     return True
+
+
+def _is_held(deployment: Deployment, batch_id: str, token: str) -> bool:
+    with deployment.ledger.transaction() as connection:
+        return leases.renew(connection, batch_id, token)
 
 
 def _fence_rejected(

@@ -137,6 +137,8 @@ def take_up_strays(
 
     Their worker slept past its lease and then created the table, which nobody could fence. Their
     rows are there, so they will be finished. One whose files another batch holds is left for later.
+    One of whose files a later batch has committed stays released: that batch replaced the rows, and
+    the other files, which wait, are read again and do the same.
     """
     rows = connection.execute(
         text("""
@@ -145,6 +147,12 @@ def take_up_strays(
               AND NOT EXISTS (
                   SELECT 1 FROM ingest.attempts a JOIN ingest.files f USING (file_id)
                   WHERE a.batch_id = b.batch_id AND f.batch_id IS NOT NULL)
+              AND NOT EXISTS (
+                  SELECT 1 FROM ingest.attempts a JOIN ingest.attempts l USING (file_id)
+                  JOIN ingest.batches since ON since.batch_id = l.batch_id
+                  WHERE a.batch_id = b.batch_id AND l.outcome = 'SUCCESS'
+                    AND since.status = 'COMMITTED' AND since.snapshot_id IS NOT NULL
+                    AND since.prepared_at > b.prepared_at)
             FOR UPDATE SKIP LOCKED
         """),
         {"ingestion": ingestion, "in_main": list(in_main)},

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -17,8 +18,24 @@ def text_of(value: Any) -> str:
 
 
 def raw_row(row: Mapping[str, Any]) -> bytes:
-    """What is kept of a row that is rejected after it was read: JSON of all that is not null."""
-    return text_of({name: value for name, value in row.items() if value is not None}).encode()
+    """What is kept of a row that is rejected after it was read: JSON of all that is not null.
+
+    NaN and infinity, which JSON lacks, are text.
+    """
+    kept = {name: _spelled(value) for name, value in row.items() if value is not None}
+    return text_of(kept).encode()
+
+
+def _spelled(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {name: _spelled(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_spelled(part) for part in value]
+        case _:
+            return value
 
 
 def _plain(value: Any) -> Any:

@@ -102,15 +102,15 @@ def commit(
         CommitUnknownError: the answer was lost; recovery decides.
         CatalogError: the services failed before the commit; unchanged.
     """
-    found_steps = steps or Steps()
+    hooks = steps or Steps()
 
     def attempt() -> Committed:
         transaction, table = prepared.target.begin_commit()
-        found_steps.loaded()
+        hooks.loaded()
         name = f"{prepared.batch_id}-rewritten-{random.getrandbits(32):08x}"
         workplace = Workplace(prepared.target, name)
         try:
-            return _try(prepared, transaction, table, workplace, is_held, found_steps)
+            return _try(prepared, transaction, table, workplace, is_held, hooks)
         except (CommitConflictError, LeaseLostError, CatalogError) as error:
             workplace.discard()
             if isinstance(error, CommitConflictError) and table is None:

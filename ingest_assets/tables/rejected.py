@@ -1,14 +1,14 @@
 """The table `<table>__rejected`: rows that could not be parsed or broke a rule, with the reason."""
 
 import contextlib
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 
-from ingest_assets.errors import CommitConflictError
+from ingest_assets.errors import CommitConflictError, LeaseLostError
 from ingest_assets.schema.column import Column, Columns
 from ingest_assets.tables.catalog_errors import committing, reachable
 from ingest_assets.tables.layout import TableLayout
@@ -17,7 +17,10 @@ from ingest_assets.tables.main_branch import CONTENT_ID, ancestor_with
 from ingest_assets.tables.owner import Owner
 from ingest_assets.tables.racing import until_won
 from ingest_assets.tables.replacement import is_in
+from ingest_assets.tables.sending import keeping_manifests
 from ingest_assets.tables.target import Target, open_target, without_client_retries
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = "__rejected"
 COLUMNS: Columns = (
@@ -58,14 +61,19 @@ def make_rejected(catalog: Catalog, identifier: str, owner: Owner) -> None:
 
 
 def restore_rejected(
-    catalog: Catalog, identifier: str, batch_id: str, content_ids: Collection[int]
+    catalog: Catalog,
+    identifier: str,
+    batch_id: str,
+    content_ids: Collection[int],
+    is_held: Callable[[], bool],
 ) -> int:
     """The rows of these contents that the batch committed are there; so many had to come back.
 
-    For a batch that lands after its lease, where another one has taken its rejected rows for what a
-    dead worker had left. A content that has rows now has those of whoever read it since.
+    None, but for a batch that landed after its lease: another one may have taken its rejected rows
+    for what a dead worker had left. A content that has rows has them of whoever read it since.
 
     Raises:
+        LeaseLostError: `is_held` said no; unchanged.
         CommitConflictError: others were faster `racing.TRIES` times; unchanged.
         CommitUnknownError: the answer was lost; call again.
         CatalogError: the services failed before the commit; unchanged.
@@ -81,16 +89,22 @@ def restore_rejected(
             came = ancestor_with(table, BATCH_PROPERTY, batch_id)
             if came is None:
                 return 0
-            wanted = is_in(CONTENT_ID, content_ids)
-            there = table.scan(wanted, selected_fields=(CONTENT_ID,)).to_arrow()[CONTENT_ID]
-            rows = table.scan(wanted, snapshot_id=came).to_arrow()
-            rows = rows.filter(pc.invert(pc.is_in(rows[CONTENT_ID], there.unique())))
-            if not rows.num_rows:
+            scan = table.scan(is_in(CONTENT_ID, content_ids), selected_fields=(CONTENT_ID,))
+            there = scan.to_arrow()[CONTENT_ID].unique().to_pylist()
+            missing = set(content_ids) - set(there)
+            if not missing:
                 return 0
+            rows = table.scan(is_in(CONTENT_ID, missing), snapshot_id=came).to_arrow()
             transaction = table.transaction()
             transaction.append(rows, snapshot_properties={BATCH_PROPERTY: batch_id})
+        if not is_held():
+            raise LeaseLostError(
+                f"The lease of batch {batch_id} was lost before its rejected rows came back to "
+                f"{name}; nothing was written. Whoever took the batch over looks."
+            )
         with committing(name, batch_id):
-            transaction.commit_transaction()
+            keeping_manifests(transaction).commit_transaction()
+        logger.info("%s rejected rows of batch %s came back", rows.num_rows, batch_id)
         return int(rows.num_rows)
 
     return until_won(attempt, f"The rejected rows of batch {batch_id}")

@@ -65,13 +65,13 @@ def reshape(
         CommitUnknownError: the answer was lost; recovery decides.
         CatalogError: the services failed before the commit; unchanged.
     """
-    found_steps = steps or commits.Steps()
+    hooks = steps or commits.Steps()
 
     def attempt() -> Reshaped:
         begun = _begin(catalog, identifier, owner, tuple(operations), batch_id)
-        found_steps.loaded()
+        hooks.loaded()
         try:
-            return begun.commit(is_held, found_steps)
+            return begun.commit(is_held, hooks)
         except (CommitConflictError, LeaseLostError, CatalogError, ReshapeRefusedError):
             with contextlib.suppress(CatalogError):  # then they are orphans
                 begun.writer.discard()

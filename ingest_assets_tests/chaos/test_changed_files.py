@@ -61,7 +61,6 @@ def test_rejected_rows_come_back_that_were_taken_for_those_of_a_dead_worker(
     """
     own = changing.another("late", batch_files=4).under("append")
     own.put("a.json", rows=2, rejected=1)
-    own.put("b.json", rows=1)
     sleeper = worker.start(own, work.engine_pass, Fault(Step.LEASE_CHECKED, Signals.SIGSTOP))
     assert sleeper.await_stop()
     own.put("a.json", rows=1)

@@ -17,6 +17,7 @@ from ingest_assets.ledger import batches
 from ingest_assets.ledger.leases import Holder
 from ingest_assets.orchestration.names import asset_key, partitions_def
 from ingest_assets.orchestration.tick import run_tick
+from ingest_assets.tables import racing
 from ingest_assets_tests.chaos import work, worker
 from ingest_assets_tests.chaos.worker import Fault
 from ingest_assets_tests.chaos.world import World
@@ -172,6 +173,7 @@ def test_a_batch_that_fails_as_a_whole_leaves_those_before_and_after_it_green(
     ingested: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     ingested.batch_files = 1
+    monkeypatch.setattr(racing, "TRIES", 1)
     _at_second(monkeypatch, Step.TABLE_LOADED, lambda: _raise(error))
     with ingested.instance() as instance:
         result = _materialize(ingested, instance)

@@ -534,7 +534,9 @@ def test_a_tick_drains_hundreds_of_messages(
     told = [s3_event(landing.bucket, f"orders/{number}.jsonl") for number in range(50)]
     landing.send(*told * 10)
     monkeypatch.setattr(queue_module, "VISIBILITY_SECONDS", 15)
-    assert landing.find(timedelta(minutes=2)).seen.new == 50
+    # A server on a loaded machine may let a tick wait for its first answer in vain.
+    ticks = (landing.find(timedelta(minutes=2)).seen.new for _ in range(3))
+    assert next(filter(None, ticks)) == 50
     assert landing.counts()["message"] > queue_module.SHORT_ROUND_MESSAGES
     _empty(landing)
     counts = landing.counts()

@@ -177,3 +177,21 @@ def test_a_pid_that_belongs_to_another_process_by_now_is_a_dead_worker() -> None
     mine = dataclasses.asdict(Holder.this_process())
     assert not is_known_dead(mine)
     assert is_known_dead({**mine, "started": mine["started"] - 1000})
+
+
+@pytest.mark.parametrize(
+    ("since", "snapshot_id", "is_taken_up"),
+    [(True, 8, False), (True, None, True), (False, None, True)],
+    ids=["replaced since", "read since without a table", "nothing since"],
+)
+def test_a_released_batch_that_landed_is_finished_unless_another_replaced_its_rows(
+    orders: Bookkeeping, since: bool, snapshot_id: int | None, is_taken_up: bool
+) -> None:
+    orders.see(source_file("a"), source_file("b"))
+    slept = orders.work()
+    orders.release(slept, crashed=True)
+    if since:
+        orders.finish(orders.work(), snapshot_id=snapshot_id)
+    with orders.ledger.transaction() as connection:
+        taken = leases.take_up_strays(connection, orders.ingestion, [slept.batch_id], orders.holder)
+    assert taken == ([slept.batch_id] if is_taken_up else [])

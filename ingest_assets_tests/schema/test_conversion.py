@@ -1,5 +1,6 @@
 """Values of one type are values of another exactly, or are counted; the nulls stay."""
 
+import json
 import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest_assets.schema.conversion import can_convert, convert, texts
-from ingest_assets.schema.value_text import text_of
+from ingest_assets.schema.value_text import raw_row, text_of
 
 AT = pa.timestamp("us", tz="UTC")
 WALL = pa.timestamp("us")
@@ -194,3 +195,21 @@ def test_the_text_of_a_moment_is_pythons(type_: pa.DataType, values: list[dateti
     assert texts(array).to_pylist() == [
         None if value is None else text_of(value) for value in array.to_pylist()
     ]
+
+
+def test_a_row_that_is_kept_as_text_is_json_whatever_it_holds() -> None:
+    row = {"a": float("nan"), "b": [{"c": float("-inf")}], "d": Decimal("1.10"), "e": None}
+    row |= {"day": date(2026, 1, 31), "blob": b"\x00\xff", "n": 1.5, "word": "é"}
+
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(raw_row(row), parse_constant=refused) == {
+        "a": "nan",
+        "b": [{"c": "-inf"}],
+        "d": 1.1,
+        "day": "2026-01-31",
+        "blob": "00ff",
+        "n": 1.5,
+        "word": "é",
+    }
